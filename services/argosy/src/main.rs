@@ -1,0 +1,3 @@
+//! The `argosy` binary.
+
+fn main() {}
