@@ -1,1 +1,18 @@
-//! kernel
+//! The pure part of Argosy: what to do next, decided from values alone.
+//!
+//! Nothing here reads a clock, draws a random number, logs, blocks or does I/O: `now` and the seed are
+//! arguments, and every effect on the world is returned as an [`Action`]. The crate has no dependency,
+//! which is the proof of that.
+#![warn(missing_docs)]
+
+mod cause;
+pub mod claims;
+mod ids;
+mod pump;
+
+pub use cause::{Death, Waiting};
+pub use ids::{Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber, Time, TopicIndex};
+pub use pump::{
+    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Order, Pump, PumpConfig, Record, RetryPolicy, RunEnd,
+    RunRecord, Settle, WriteFault,
+};
