@@ -80,8 +80,15 @@ pub fn decide(found: Found, repeat: Repeat, has_lookup: bool) -> Decision {
     match found.state {
         FoundState::Succeeded => Decision::Return,
         FoundState::Released | FoundState::Open { own: true, .. } => Decision::Claim,
-        FoundState::Open { remaining: Some(remaining), .. } => Decision::Wait(remaining.min(CLAIMED_RECHECK)),
-        FoundState::Open { remaining: None, age, .. } => expired(repeat, age, has_lookup),
+        FoundState::Open {
+            remaining: Some(remaining),
+            ..
+        } => Decision::Wait(remaining.min(CLAIMED_RECHECK)),
+        FoundState::Open {
+            remaining: None,
+            age,
+            ..
+        } => expired(repeat, age, has_lookup),
     }
 }
 
@@ -89,7 +96,9 @@ pub fn decide(found: Found, repeat: Repeat, has_lookup: bool) -> Decision {
 fn expired(repeat: Repeat, age: Duration, has_lookup: bool) -> Decision {
     match repeat {
         Repeat::Natural => Decision::Claim,
-        Repeat::Remembered(memory) if age < memory.saturating_sub(REMEMBERED_MARGIN) => Decision::Claim,
+        Repeat::Remembered(memory) if age < memory.saturating_sub(REMEMBERED_MARGIN) => {
+            Decision::Claim
+        }
         Repeat::Remembered(_) | Repeat::Never if has_lookup => Decision::LookUp,
         Repeat::Remembered(_) | Repeat::Never => Decision::Dead(Death::Ambiguous),
     }

@@ -11,8 +11,11 @@ mod ids;
 mod pump;
 
 pub use cause::{Death, Waiting};
-pub use ids::{Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber, Time, TopicIndex};
+pub use ids::{
+    Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber, Time,
+    TopicIndex,
+};
 pub use pump::{
-    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Order, Pump, PumpConfig, Record, RetryPolicy, RunEnd,
-    RunRecord, Settle, WriteFault,
+    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Order, Pump, PumpConfig, Record,
+    RetryPolicy, RunEnd, RunRecord, Settle, WriteFault,
 };

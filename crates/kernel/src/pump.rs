@@ -7,7 +7,8 @@ mod api;
 use std::time::Duration;
 
 pub use api::{
-    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Record, RunEnd, RunRecord, Settle, WriteFault,
+    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Record, RunEnd, RunRecord, Settle,
+    WriteFault,
 };
 
 use crate::ids::Time;
@@ -111,7 +112,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     /// An idle pump. `seed` feeds the jitter of retries and nothing else.
     pub fn new(config: PumpConfig, seed: u64) -> Self {
         let _ = seed;
-        Self { config, marker: std::marker::PhantomData }
+        Self {
+            config,
+            marker: std::marker::PhantomData,
+        }
     }
 
     /// Takes one input and returns what must be done, in order.

@@ -1,1 +1,9 @@
-//! store
+//! The store: owners, claims, timelines, audit. One port, coarse batch operations, adapters behind it.
+#![warn(missing_docs)]
+
+mod port;
+
+pub use port::{
+    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
+    OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelineRow,
+};
