@@ -1,0 +1,34 @@
+# Shared by the server scripts: talk on stderr, the cache, and finding out whether a recorded process is still ours.
+# shellcheck shell=bash disable=SC2034,SC2154 # read by, or set by, the script that includes this
+
+tool=$(basename "$0")
+cache=${ARGOSY_SERVERS_CACHE:-$HOME/.cache/argosy-servers}
+kafka_version=4.3.1
+
+say() { echo "$tool: $*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+# port_is_taken PORT
+port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# runs PID WORDS: is PID alive, and does its command line hold WORDS? Numbers of processes are used again.
+runs() {
+  local words=()
+  { mapfile -d '' -t words <"/proc/$1/cmdline"; } 2>/dev/null || return 1
+  [[ "${words[*]}" == *"$2"* ]]
+}
+
+# await_gone SECONDS PID...: waits until none of them is left (a zombie has no memory and no files any more)
+await_gone() {
+  local deadline=$((SECONDS + $1)) pid
+  shift
+  for pid in "$@"; do
+    while [ -e "/proc/$pid" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null; do
+      [ "$SECONDS" -lt "$deadline" ] || return 1
+      sleep 0.02
+    done
+  done
+}
