@@ -21,14 +21,21 @@ runs() {
   [[ "${words[*]}" == *"$2"* ]]
 }
 
-# await_gone SECONDS PID...: waits until none of them is left (a zombie has no memory and no files any more)
+# await_gone SECONDS PID...: waits until none of them is left
 await_gone() {
   local deadline=$((SECONDS + $1)) pid
   shift
   for pid in "$@"; do
-    while [ -e "/proc/$pid" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null; do
+    until gone "$pid"; do
       [ "$SECONDS" -lt "$deadline" ] || return 1
       sleep 0.02
     done
   done
+}
+
+# gone PID: a zombie counts as gone once its last thread has ended; until then its sockets are open
+gone() {
+  local status
+  status=$(cat "/proc/$1/status" 2>/dev/null) || return 0
+  [[ "$status" =~ State:[[:space:]]Z.*Threads:[[:space:]][01][^0-9] ]]
 }
