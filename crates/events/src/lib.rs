@@ -1,1 +1,30 @@
-//! events
+//! Events: their types, envelopes, identities, and the catalogue of topics.
+//!
+//! # Behaviour
+//!
+//! - A body is protobuf, or JSON by the proto3 mapping (64-bit integers may be strings); both decode to one message
+//!   and have one [`Payload::body_hash`]. Unknown fields are ignored in both.
+//! - What decodes is checked: a [`Payload`] in hand has its key, its currencies and its bounds.
+//! - An envelope is read from CloudEvents headers (binary mode, [`Envelope::read`]) or a CloudEvents JSON document
+//!   ([`structured`]); every attribute is bounded, and free of control characters.
+//! - An emitted event's identity is a function of what caused it and what it says ([`identity`]).
+//! - No error and no Debug shows a value that may be personal.
+#![warn(missing_docs)]
+
+pub mod catalogue;
+pub mod identity;
+pub mod murmur2;
+pub mod structured;
+
+mod codec;
+mod envelope;
+mod generated;
+mod payload;
+mod payloads;
+mod personal;
+mod validate;
+
+pub use envelope::{Envelope, EnvelopeError, Header, Place, event_type_of};
+pub use generated::{fleet, orders};
+pub use payload::{Invalid, Payload, PayloadError};
+pub use validate::{Validated, validate_any};

@@ -1,0 +1,69 @@
+//! What an event's body can do: name itself, be decoded and checked, be encoded.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+/// An event body, with its topic and key.
+pub trait Payload: Clone + Debug + Send + Sync + 'static {
+    /// The full protobuf name.
+    const TYPE: &'static str;
+
+    /// The topic it lives on.
+    const TOPIC: &'static str;
+
+    /// The aggregate's id; empty if it has none.
+    fn key(&self) -> String;
+
+    /// Bounds and presence, which the encoding does not keep.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is not as it should be.
+    fn check(&self) -> Result<(), Invalid>;
+
+    /// Decodes and checks. Without content type the bytes are protobuf.
+    ///
+    /// # Errors
+    ///
+    /// `Undecodable` if the bytes are no such message, or the content type is not known; `Invalid` if the check fails.
+    fn decode(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, PayloadError>;
+
+    /// The protobuf encoding: the same bytes for the same message, always.
+    fn encode(&self) -> Bytes;
+
+    /// SHA-256 of [`Payload::encode`]: the same for a JSON and a protobuf copy.
+    fn body_hash(&self) -> [u8; 32];
+}
+
+/// A field that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path} {message}")]
+pub struct Invalid {
+    /// The field, as in `lines[2].unit_price.currency`.
+    pub path: String,
+    /// What is wrong with it, without its value.
+    pub message: String,
+}
+
+/// Why bytes are not a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// They are no such message.
+    #[error("body cannot be decoded: {0}")]
+    Undecodable(String),
+    /// They are, but a field is not as it should be.
+    #[error("body is invalid: {path} {message}")]
+    Invalid {
+        /// The field, as in `lines[2].unit_price.currency`.
+        path: String,
+        /// What is wrong with it, without its value.
+        message: String,
+    },
+}
+
+impl From<Invalid> for PayloadError {
+    fn from(Invalid { path, message }: Invalid) -> Self {
+        Self::Invalid { path, message }
+    }
+}
