@@ -64,6 +64,17 @@ pub struct Claim {
     pub over: Option<i64>,
 }
 
+impl fmt::Debug for Claim {
+    /// Requests hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("id", &self.id)
+            .field("epoch", &self.epoch)
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the store answers to a claim.
 #[derive(Clone, Debug)]
 pub enum ClaimAnswer {
@@ -162,6 +173,23 @@ pub enum Resolution {
     DidNotHappen,
 }
 
+impl Resolution {
+    /// The action's name in the audit.
+    pub const ACTION: &'static str = "effects.resolve";
+
+    /// What the audit says it was done to; the answer itself stays out of it, it may hold personal data.
+    pub fn subject(&self, id: &EffectId) -> serde_json::Value {
+        serde_json::json!({
+            "worker": &*id.of.worker,
+            "source": &*id.of.source,
+            "event": &*id.of.event,
+            "name": &*id.name,
+            "key": &*id.key,
+            "happened": matches!(self, Self::Happened(_)),
+        })
+    }
+}
+
 /// What became of a resolution.
 #[derive(Clone, Debug)]
 pub enum Resolved {
@@ -209,6 +237,11 @@ pub struct TimelineRow {
     pub steps: serde_json::Value,
     /// The state it leaves the event in for this worker: `accepted`, `running`, `waiting`, `done`, `skipped`, `dead`.
     pub state: Arc<str>,
+}
+
+/// Whether an event is settled in this state: nothing overwrites it.
+pub fn is_final(state: &str) -> bool {
+    matches!(state, "done" | "skipped" | "dead")
 }
 
 /// How an event stands with one worker.
@@ -285,7 +318,7 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// Why the store did not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It may work later (down, overloaded, disk full, serialization).
     #[error("store is unavailable: {0}")]

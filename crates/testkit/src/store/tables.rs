@@ -1,0 +1,197 @@
+//! The model's tables with their undo log: every change remembers what it replaced.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use argosy_kernel::Epoch;
+use argosy_store::{
+    AuditRow, EffectId, EffectRow, EffectState, EventStatus, OwnerKey, TimelineRow, limits,
+};
+use bytes::Bytes;
+use uuid::Uuid;
+
+/// Identity of an event's status: source, event, worker.
+pub(super) type StatusKey = (Arc<str>, Arc<str>, Arc<str>);
+
+/// An effect with its times by the store's clock.
+#[derive(Clone)]
+pub(super) struct StoredEffect {
+    pub(super) number: i64,
+    pub(super) run: Uuid,
+    pub(super) body_hash: [u8; 32],
+    pub(super) operation: Arc<str>,
+    pub(super) request: Bytes,
+    pub(super) standing: Standing,
+    pub(super) first_claimed_at: Duration,
+}
+
+/// Where a stored effect stands.
+#[derive(Clone)]
+pub(super) enum Standing {
+    Open { deadline: Duration },
+    Released,
+    Succeeded(Bytes),
+}
+
+impl std::fmt::Debug for StoredEffect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoredEffect")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StoredEffect {
+    /// The row as the store answers it at `now`.
+    pub(super) fn row(&self, id: &EffectId, now: Duration) -> EffectRow {
+        EffectRow {
+            id: id.clone(),
+            number: self.number,
+            run: self.run,
+            body_hash: self.body_hash,
+            operation: Arc::clone(&self.operation),
+            request: self.request.clone(),
+            state: match &self.standing {
+                Standing::Open { deadline } => EffectState::Open(
+                    deadline
+                        .checked_sub(now)
+                        .filter(|remaining| !remaining.is_zero()),
+                ),
+                Standing::Released => EffectState::Released,
+                Standing::Succeeded(answer) => EffectState::Succeeded(answer.clone()),
+            },
+            age: now.saturating_sub(self.first_claimed_at),
+        }
+    }
+}
+
+/// What a change replaced.
+#[derive(Debug)]
+enum Undo {
+    Owner(OwnerKey, Option<(Epoch, Uuid)>),
+    Effect(EffectId, Option<StoredEffect>),
+    Timeline((Uuid, i64)),
+    Status(StatusKey, Option<EventStatus>),
+    Audit,
+}
+
+/// The rows, and how to get back to the last flush.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    owners: BTreeMap<OwnerKey, (Epoch, Uuid)>,
+    effects: BTreeMap<EffectId, StoredEffect>,
+    timelines: BTreeMap<(Uuid, i64), TimelineRow>,
+    statuses: BTreeMap<StatusKey, EventStatus>,
+    audit: Vec<AuditRow>,
+    undo: Vec<Undo>,
+}
+
+impl Tables {
+    pub(super) fn undo_len(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Forgets how to get back: all that is here is durable.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Goes back to when the undo log was so long.
+    pub(super) fn undo_to(&mut self, len: usize) {
+        for undo in self.undo.drain(len..).rev() {
+            match undo {
+                Undo::Owner(key, before) => restore(&mut self.owners, key, before),
+                Undo::Effect(id, before) => restore(&mut self.effects, id, before),
+                Undo::Timeline(key) => restore(&mut self.timelines, key, None),
+                Undo::Status(key, before) => restore(&mut self.statuses, key, before),
+                Undo::Audit => {
+                    self.audit.pop();
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_owner(&mut self, instance: Uuid, owner: OwnerKey) -> Epoch {
+        let before = self.owners.get(&owner).copied();
+        let epoch = Epoch(before.map_or(0, |(epoch, _)| epoch.0) + 1);
+        self.owners.insert(owner.clone(), (epoch, instance));
+        self.undo.push(Undo::Owner(owner, before));
+        epoch
+    }
+
+    pub(super) fn epoch(&self, owner: &OwnerKey) -> Option<Epoch> {
+        self.owners.get(owner).map(|(epoch, _)| *epoch)
+    }
+
+    pub(super) fn effect(&self, id: &EffectId) -> Option<&StoredEffect> {
+        self.effects.get(id)
+    }
+
+    pub(super) fn effect_ids(&self) -> impl Iterator<Item = &EffectId> {
+        self.effects.keys()
+    }
+
+    pub(super) fn effects_from(
+        &self,
+        from: EffectId,
+    ) -> impl Iterator<Item = (&EffectId, &StoredEffect)> {
+        self.effects.range(from..)
+    }
+
+    pub(super) fn effects(&self) -> impl Iterator<Item = (&EffectId, &StoredEffect)> {
+        self.effects.iter()
+    }
+
+    pub(super) fn put_effect(&mut self, id: EffectId, effect: StoredEffect) {
+        let before = self.effects.insert(id.clone(), effect);
+        self.undo.push(Undo::Effect(id, before));
+    }
+
+    /// Adds a timeline row unless it is known; whether it was added.
+    pub(super) fn add_timeline(&mut self, row: TimelineRow) -> bool {
+        let key = (row.instance, row.number);
+        if self.timelines.contains_key(&key) {
+            return false;
+        }
+        self.timelines.insert(key, row);
+        self.undo.push(Undo::Timeline(key));
+        true
+    }
+
+    pub(super) fn timelines(&self) -> impl Iterator<Item = &TimelineRow> {
+        self.timelines.values()
+    }
+
+    pub(super) fn status(&self, key: &StatusKey) -> Option<&EventStatus> {
+        self.statuses.get(key)
+    }
+
+    pub(super) fn put_status(&mut self, key: StatusKey, status: EventStatus) {
+        let before = self.statuses.insert(key.clone(), status);
+        self.undo.push(Undo::Status(key, before));
+    }
+
+    pub(super) fn statuses_from(
+        &self,
+        from: StatusKey,
+    ) -> impl Iterator<Item = (&StatusKey, &EventStatus)> {
+        self.statuses.range(from..)
+    }
+
+    pub(super) fn add_audit(&mut self, row: AuditRow) {
+        self.audit.push(row);
+        self.undo.push(Undo::Audit);
+    }
+
+    /// The newest rows, newest first.
+    pub(super) fn audit(&self, rows_max: u32) -> Vec<AuditRow> {
+        let rows_max = rows_max.min(limits::OPERATOR_ROWS_MAX) as usize;
+        self.audit.iter().rev().take(rows_max).cloned().collect()
+    }
+}
+
+fn restore<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, before: Option<V>) {
+    match before {
+        Some(value) => table.insert(key, value),
+        None => table.remove(&key),
+    };
+}
