@@ -18,7 +18,7 @@ use crate::{
     identity::{self, Emission},
 };
 
-pub(crate) use attribute::{Attribute, json_attribute};
+pub(crate) use attribute::json_attribute;
 pub(crate) use read::CONTENT_TYPE as CONTENT_TYPE_HEADER;
 pub use read::event_type_of;
 
@@ -55,21 +55,18 @@ pub struct Envelope {
 
 /// Where a record lies: the identity of an event that has none of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// Its topic.
-    pub topic: &'a str,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
+struct Place<'a> {
+    topic: &'a str,
+    partition: i32,
+    offset: i64,
 }
 
 impl Place<'_> {
-    pub(crate) fn source(self) -> Arc<str> {
+    fn source(self) -> Arc<str> {
         format!("kafka://{}", self.topic).into()
     }
 
-    pub(crate) fn id(self) -> Arc<str> {
+    fn id(self) -> Arc<str> {
         format!("{}-{}", self.partition, self.offset).into()
     }
 }

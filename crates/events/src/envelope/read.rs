@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Attribute, Envelope, EnvelopeError, Header, Place};
+use super::{Envelope, EnvelopeError, Header, Place, attribute::Attribute};
 
 pub(crate) const SPEC_VERSION: &str = "ce_specversion";
 pub(crate) const ID: &str = "ce_id";
