@@ -8,14 +8,18 @@
 mod cause;
 pub mod claims;
 mod ids;
+pub mod ledger;
 mod pump;
+mod random;
+pub mod retry;
 
 pub use cause::{Death, Waiting};
 pub use ids::{
     Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber, Time,
     TopicIndex,
 };
+pub use ledger::MapFault;
 pub use pump::{
-    Abort, Action, At, CommitResult, Committed, Dispatch, Input, Order, Pump, PumpConfig, Record,
-    RetryPolicy, RunEnd, RunRecord, Settle, WriteFault,
+    Abort, Action, At, CommitResult, Committed, Dispatch, Held, Input, LaneState, LaneView, Order,
+    Pump, PumpConfig, Record, RetryPolicy, RunEnd, RunRecord, Settle, WriteFault,
 };

@@ -1,131 +1,137 @@
 //! The pump: one instance's view of its partitions, as a pure state machine.
 //!
-//! `Pump::on(input, now)` returns actions; see [`Input`] and [`Action`] for the contract.
+//! `Pump::on(input, now)` returns actions; see [`Input`] and [`Action`] for the contract. Any sequence of inputs
+//! is taken without a panic: what is unknown, stale or repeated is ignored.
 
 mod api;
+mod assigned;
+mod commit;
+mod config;
+mod dispatch;
+mod drain;
+mod intake;
+mod lane;
+mod lanes;
+mod ownership;
+mod run;
+mod settle;
+mod timers;
+mod view;
+mod wait;
+mod write;
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use api::{
     Abort, Action, At, CommitResult, Committed, Dispatch, Input, Record, RunEnd, RunRecord, Settle,
     WriteFault,
 };
+pub use assigned::Held;
+pub use config::{Order, PumpConfig, RetryPolicy};
+pub use view::{LaneState, LaneView};
 
-use crate::ids::Time;
-
-/// What keeps records apart from each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// One lane per key.
-    #[default]
-    Key,
-    /// One lane per partition.
-    Partition,
-    /// Every record is a lane of its own.
-    None,
-}
-
-/// When a failed record runs again, and when it has had enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts before a record is dead; at least 1.
-    pub attempts_max: u32,
-    /// The shortest wait between attempts.
-    pub base: Duration,
-    /// The longest wait between attempts (a vendor's `Retry-After` may be longer).
-    pub wait_max: Duration,
-    /// Age past which a failed record is dead, not counting what it waited for a dependency.
-    pub age_max: Duration,
-}
-
-/// The pump's limits. All of them are hard.
-#[derive(Clone, Debug)]
-pub struct PumpConfig {
-    /// The consumer group, part of a map's identity.
-    pub group: String,
-    /// Names of the subscribed topics, by `TopicIndex`, part of a map's identity.
-    pub topics: Vec<String>,
-    /// What keeps records apart.
-    pub order: Order,
-    /// Lanes running at once, in the whole instance.
-    pub running_max: usize,
-    /// Records per hand-over.
-    pub dispatch_records_max: usize,
-    /// Records held per partition before its intake stops; it goes on at half.
-    pub partition_records_max: usize,
-    /// Bytes held per partition before its intake stops; it goes on at half.
-    pub partition_bytes_max: usize,
-    /// Time between commits.
-    pub commit_every: Duration,
-    /// How long a commit may be unanswered before it counts as failed.
-    pub commit_timeout: Duration,
-    /// How long a revoke may wait for running handlers.
-    pub drain_budget: Duration,
-    /// The same at shutdown.
-    pub shutdown_budget: Duration,
-    /// Deadline of one run.
-    pub run_deadline: Duration,
-    /// Wait before a failed write or a failed ownership is tried again.
-    pub write_retry: Duration,
-    /// Bytes of commit metadata that the broker takes.
-    pub metadata_bytes_max: usize,
-    /// Retries.
-    pub retry: RetryPolicy,
-}
-
-impl PumpConfig {
-    /// The defaults, for a group and its topics.
-    pub fn new(group: impl Into<String>, topics: Vec<String>) -> Self {
-        Self {
-            group: group.into(),
-            topics,
-            order: Order::Key,
-            running_max: 256,
-            dispatch_records_max: 8,
-            partition_records_max: 8_000,
-            partition_bytes_max: 32 << 20,
-            commit_every: Duration::from_secs(1),
-            commit_timeout: Duration::from_secs(10),
-            drain_budget: Duration::from_secs(5),
-            shutdown_budget: Duration::from_secs(25),
-            run_deadline: Duration::from_secs(60),
-            write_retry: Duration::from_millis(500),
-            metadata_bytes_max: 4_096,
-            retry: RetryPolicy {
-                attempts_max: 5,
-                base: Duration::from_millis(200),
-                wait_max: Duration::from_secs(60),
-                age_max: Duration::from_secs(3_600),
-            },
-        }
-    }
-}
+use self::{
+    assigned::Assigned,
+    commit::Commits,
+    drain::{Revokes, Stop},
+    settle::Steps,
+    timers::Timers,
+};
+use crate::{
+    ids::{Offset, Partition, Time},
+    random::Random,
+};
 
 /// One instance's pump. `R` is a record's body, `X` what a run leaves behind; both cheap to clone.
 #[derive(Debug)]
 pub struct Pump<R, X> {
     config: PumpConfig,
-    marker: std::marker::PhantomData<(R, X)>,
+    random: Random,
+    partitions: BTreeMap<Partition, Assigned<R, X>>,
+    /// Runs of assignments that are gone, until they answer: the live record, and those handed over after it.
+    orphans: BTreeMap<At, VecDeque<Offset>>,
+    /// Lanes running, orphans included.
+    running: usize,
+    /// Partitions with ready lanes, in the order of their turn.
+    turn: VecDeque<Partition>,
+    timers: Timers,
+    steps: Steps,
+    commits: Commits,
+    draining: BTreeSet<Partition>,
+    revokes: Revokes,
+    stop: Stop,
+    actions: Vec<Action<R, X>>,
 }
 
 impl<R: Clone, X: Clone> Pump<R, X> {
     /// An idle pump. `seed` feeds the jitter of retries and nothing else.
-    pub fn new(config: PumpConfig, seed: u64) -> Self {
-        let _ = seed;
+    pub fn new(mut config: PumpConfig, seed: u64) -> Self {
+        config.running_max = config.running_max.max(1);
+        config.dispatch_records_max = config.dispatch_records_max.max(1);
         Self {
             config,
-            marker: std::marker::PhantomData,
+            random: Random::new(seed),
+            partitions: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            running: 0,
+            turn: VecDeque::new(),
+            timers: Timers::default(),
+            steps: Steps::default(),
+            commits: Commits::default(),
+            draining: BTreeSet::new(),
+            revokes: Revokes::default(),
+            stop: Stop::default(),
+            actions: Vec::new(),
         }
     }
 
     /// Takes one input and returns what must be done, in order.
     pub fn on(&mut self, input: Input<R, X>, now: Time) -> Vec<Action<R, X>> {
-        let _ = (input, now, &self.config);
-        Vec::new()
+        match input {
+            Input::Records(records) => self.take_in(records),
+            Input::Assigned {
+                assignment,
+                partitions,
+            } => self.assign(assignment, partitions),
+            Input::Owned {
+                partition,
+                assignment,
+                epoch,
+                committed,
+            } => self.own(partition, assignment, epoch, committed),
+            Input::NotOwned {
+                partition,
+                assignment,
+                cause,
+            } => self.refuse(partition, assignment, cause, now),
+            Input::RevokeAsked { revoke, partitions } => self.revoke(revoke, partitions, now),
+            Input::Lost { partitions } => self.lose(partitions),
+            Input::Finished { at, end } => self.finish(at, end, now),
+            Input::Published { at, result } => self.published(at, result, now),
+            Input::DeadLettered { at, result } => self.dead_lettered(at, result, now),
+            Input::CommitEnded { commit, results } => self.commit_ended(commit, &results, now),
+            Input::StepsAcknowledged(step) => self.acknowledge(step),
+            Input::Shutdown => self.shut_down(now),
+            Input::Tick => {}
+        }
+        self.fire_timers(now);
+        self.expire_commit(now);
+        self.advance_drains(now);
+        self.commit(now);
+        // A partition that had nothing left to commit is let go in the same turn.
+        self.advance_drains(now);
+        self.dispatch(now);
+        std::mem::take(&mut self.actions)
     }
 
     /// When the next `Tick` is due at the latest; `None` if only an input can bring news.
     pub fn wake_at(&self) -> Option<Time> {
-        None
+        let times = [
+            self.timers.next(),
+            self.commits
+                .next(self.config.commit_every, self.config.commit_timeout),
+            self.next_drain(),
+        ];
+        times.into_iter().flatten().min()
     }
 }

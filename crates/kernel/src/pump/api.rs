@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     cause::{Death, Waiting},
     ids::{Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber},
+    ledger::MapFault,
 };
 
 /// Where a run stands: enough to tell it from every other run of this instance.
@@ -304,11 +305,19 @@ pub enum Action<R, X> {
         /// Position and metadata per partition.
         offsets: Vec<(Partition, Offset, Option<String>)>,
     },
-    /// Take no more records of this partition for now.
+    /// The group's commit metadata is not a map to use: worth one log line. Some records may run again.
+    MapIgnored {
+        /// Which partition.
+        partition: Partition,
+        /// What is wrong with it.
+        fault: MapFault,
+    },
+    /// Take no more records of this partition for now. Every assignment begins with open intake.
     HoldIntake(Partition),
     /// Take its records again.
     ResumeIntake(Partition),
-    /// Answer the revoke: no handler of its partitions is live.
+    /// Answer the revoke: no handler of its partitions is live. Every `RevokeAsked` gets exactly one, also when its
+    /// partitions were lost meanwhile.
     LetGo(RevokeNumber),
     /// The shutdown is complete: leave the group.
     Leave,

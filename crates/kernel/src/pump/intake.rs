@@ -1,0 +1,116 @@
+//! Records come in: each is charged once, skipped or queued in its lane, and counted against the partition's budget.
+//!
+//! Invariant: intake is held from the moment a budget is used up until half of it is free again, and for nothing else.
+
+use super::{
+    Action, Order, Pump, Record,
+    assigned::{Assigned, SkipQueued},
+    lane::Queued,
+};
+use crate::{
+    ids::{LaneKey, Partition},
+    ledger::Charge,
+};
+
+impl<R: Clone, X: Clone> Pump<R, X> {
+    /// Takes polled records. Those of a partition that is not ours, or on its way out, are left to its next owner.
+    pub(super) fn take_in(&mut self, records: Vec<Record<R>>) {
+        for record in records {
+            let partition = record.partition;
+            let Some(assigned) = self.partitions.get_mut(&partition) else {
+                continue;
+            };
+            if assigned.drain.is_some() {
+                continue;
+            }
+            match assigned.ledger.charge(record.offset) {
+                Charge::Repeated => continue,
+                Charge::Restored => {
+                    self.commits.mark(partition, assigned);
+                    continue;
+                }
+                Charge::Pending => {}
+            }
+            assigned.held.records += 1;
+            assigned.held.bytes = assigned.held.bytes.saturating_add(record.bytes);
+            let key = lane_key(self.config.order, &record);
+            let queued = Queued {
+                offset: record.offset,
+                bytes: record.bytes,
+                body: record.body,
+            };
+            match record.skip {
+                Some(reason) => assigned.skips.push_back(SkipQueued {
+                    record: queued,
+                    reason,
+                }),
+                None => assigned.lanes.push(key, queued),
+            }
+            self.hold_intake(partition);
+            self.open(partition);
+        }
+    }
+
+    /// Stops the intake of a partition whose budget is used up.
+    fn hold_intake(&mut self, partition: Partition) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let full = assigned.held.records >= self.config.partition_records_max
+            || assigned.held.bytes >= self.config.partition_bytes_max;
+        if full && !assigned.intake_held {
+            assigned.intake_held = true;
+            self.actions.push(Action::HoldIntake(partition));
+        }
+    }
+
+    /// Lets a record go out of the budget, and intake go on once half of it is free.
+    pub(super) fn discount(&mut self, partition: Partition, bytes: usize) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        assigned.held.records = assigned.held.records.saturating_sub(1);
+        assigned.held.bytes = assigned.held.bytes.saturating_sub(bytes);
+        let roomy = assigned.held.records <= self.config.partition_records_max / 2
+            && assigned.held.bytes <= self.config.partition_bytes_max / 2;
+        if roomy && assigned.intake_held {
+            assigned.intake_held = false;
+            self.actions.push(Action::ResumeIntake(partition));
+        }
+    }
+
+    /// Drops what was queued before the committed position was known and turned out to be clear.
+    pub(super) fn discard_clear(&mut self, partition: Partition) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let Assigned {
+            ledger,
+            lanes,
+            skips,
+            ..
+        } = assigned;
+        let mut dropped = Vec::new();
+        let mut wanted = |record: &Queued<R>| {
+            let pending = ledger.is_pending(record.offset);
+            if !pending {
+                dropped.push(record.bytes);
+            }
+            pending
+        };
+        lanes.retain(&mut wanted);
+        skips.retain(|skip| wanted(&skip.record));
+        for bytes in dropped {
+            self.discount(partition, bytes);
+        }
+    }
+}
+
+/// The lane of a record under the worker's order.
+fn lane_key<R>(order: Order, record: &Record<R>) -> LaneKey {
+    match (order, &record.lane) {
+        (Order::Partition, _) => LaneKey::Whole,
+        (Order::None, _) | (Order::Key, LaneKey::Keyless(_)) => LaneKey::Keyless(record.offset),
+        (Order::Key, key) => key.clone(),
+    }
+}

@@ -1,0 +1,254 @@
+//! Partitions come, are owned, fenced and lost.
+//!
+//! Invariant: nothing of a partition runs before its owner row is ours and every older run of it has answered.
+
+use std::collections::VecDeque;
+
+use super::{
+    Abort, Action, At, Committed, Pump,
+    assigned::{Assigned, Ownership},
+    drain::Stop,
+    lane::State,
+    timers::Timer,
+};
+use crate::{
+    cause::Waiting,
+    ids::{Assignment, Epoch, Offset, Partition, Time},
+    ledger::{Map, MapIdentity},
+};
+
+impl<R: Clone, X: Clone> Pump<R, X> {
+    /// Takes an assignment; at shutdown nothing more is taken.
+    pub(super) fn assign(&mut self, assignment: Assignment, partitions: Vec<Partition>) {
+        if self.stop != Stop::No {
+            return;
+        }
+        for partition in partitions {
+            let current = self.partitions.get(&partition);
+            if current.is_some_and(|assigned| assigned.assignment >= assignment) {
+                continue;
+            }
+            self.orphan(partition);
+            let mut assigned = Assigned::new(assignment, self.config.metadata_bytes_max);
+            assigned.quiescing = self.has_orphans(partition, assignment);
+            self.partitions.insert(partition, assigned);
+            self.actions.push(Action::TakeOwner {
+                partition,
+                assignment,
+            });
+        }
+    }
+
+    /// The owner row is ours.
+    pub(super) fn own(
+        &mut self,
+        partition: Partition,
+        assignment: Assignment,
+        epoch: Epoch,
+        committed: Option<Committed>,
+    ) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let outdated = assigned.assignment != assignment
+            || assigned.epoch.is_some_and(|known| epoch <= known)
+            || assigned.drain.is_some();
+        if outdated {
+            return;
+        }
+        match assigned.ownership {
+            Ownership::Asked => {}
+            Ownership::Refused { until, .. } => {
+                self.timers.remove(until, partition, Timer::Ownership);
+            }
+            Ownership::Owned(_) | Ownership::Fenced => return,
+        }
+        assigned.ownership = Ownership::Owned(epoch);
+        let first = assigned.epoch.replace(epoch).is_none();
+        if let (true, Some(committed)) = (first, committed) {
+            self.restore(partition, committed);
+        }
+        self.open(partition);
+    }
+
+    /// Goes on from the group's committed position.
+    fn restore(&mut self, partition: Partition, committed: Committed) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let Committed { offset, metadata } = committed;
+        let map = match metadata.as_str() {
+            "" => None,
+            text => {
+                let identity = map_identity(&self.config, partition);
+                let bytes_max = self.config.metadata_bytes_max;
+                match Map::decode(text, identity, offset, bytes_max) {
+                    Ok(map) => Some(map),
+                    Err(fault) => {
+                        self.actions.push(Action::MapIgnored { partition, fault });
+                        None
+                    }
+                }
+            }
+        };
+        let cleared = assigned.ledger.cleared();
+        assigned.ledger.start(offset, map);
+        assigned.accepted = Some((offset, Some(metadata).filter(|text| !text.is_empty())));
+        if assigned.ledger.cleared() > cleared {
+            self.commits.mark(partition, assigned);
+        }
+        self.discard_clear(partition);
+    }
+
+    /// The owner row could not be taken: asked again later, and the cause stays visible meanwhile.
+    pub(super) fn refuse(
+        &mut self,
+        partition: Partition,
+        assignment: Assignment,
+        cause: Waiting,
+        now: Time,
+    ) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let asked = matches!(assigned.ownership, Ownership::Asked);
+        if !asked || assigned.assignment != assignment || assigned.drain.is_some() {
+            return;
+        }
+        let until = now.plus(self.config.write_retry);
+        assigned.ownership = Ownership::Refused { cause, until };
+        self.timers.add(until, partition, Timer::Ownership);
+    }
+
+    /// Asks for the owner row, again.
+    pub(super) fn ask_owner(&mut self, partition: Partition) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        assigned.ownership = Ownership::Asked;
+        self.actions.push(Action::TakeOwner {
+            partition,
+            assignment: assigned.assignment,
+        });
+    }
+
+    /// A claim was refused by its epoch. Only the broker can say whether the partition is still ours: a commit asks.
+    pub(super) fn fence(&mut self, partition: Partition, now: Time) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        if assigned.drain.is_some() || !matches!(assigned.ownership, Ownership::Owned(_)) {
+            return;
+        }
+        assigned.ownership = Ownership::Fenced;
+        assigned.quiescing = assigned.running > 0;
+        self.commits.urge(partition, now);
+        self.abort_runs(partition, Abort::Lost);
+    }
+
+    /// Tells every run of a partition to stop that was not told yet.
+    pub(super) fn abort_runs(&mut self, partition: Partition, why: Abort) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        for (offset, index) in assigned.running_lanes() {
+            let lane = assigned.lanes.lane_mut(index);
+            if let State::Running { abort, .. } = &mut lane.state
+                && abort.is_none()
+            {
+                *abort = Some(why);
+                let at = At {
+                    partition,
+                    assignment: assigned.assignment,
+                    offset,
+                };
+                self.actions.push(Action::Abort { at, why });
+            }
+        }
+    }
+
+    /// Partitions are gone against our will: nothing of them counts any more.
+    pub(super) fn lose(&mut self, partitions: Vec<Partition>) {
+        for partition in partitions {
+            self.orphan(partition);
+        }
+    }
+
+    /// Drops a partition; its live runs are aborted, and remembered until they answer.
+    fn orphan(&mut self, partition: Partition) {
+        self.abort_runs(partition, Abort::Lost);
+        let Some(assigned) = self.drop_partition(partition) else {
+            return;
+        };
+        for (offset, index) in assigned.running_lanes() {
+            let lane = assigned.lanes.lane(index);
+            let State::Running { handed, .. } = lane.state else {
+                continue;
+            };
+            let rest: VecDeque<Offset> = lane
+                .queue
+                .iter()
+                .take(handed)
+                .skip(1)
+                .map(|r| r.offset)
+                .collect();
+            let at = At {
+                partition,
+                assignment: assigned.assignment,
+                offset,
+            };
+            self.orphans.insert(at, rest);
+        }
+    }
+
+    /// Forgets a partition and everything that would wake for it.
+    pub(super) fn drop_partition(&mut self, partition: Partition) -> Option<Assigned<R, X>> {
+        let assigned = self.partitions.remove(&partition)?;
+        for (index, lane) in assigned.lanes.iter() {
+            if let Some(due) = lane.timer {
+                self.timers.remove(due, partition, Timer::Lane(index));
+            }
+        }
+        if let Ownership::Refused { until, .. } = assigned.ownership {
+            self.timers.remove(until, partition, Timer::Ownership);
+        }
+        self.commits.forget(partition);
+        self.draining.remove(&partition);
+        self.turn.retain(|&waiting| waiting != partition);
+        Some(assigned)
+    }
+
+    /// Whether runs of this or an older assignment have not answered yet.
+    pub(super) fn has_orphans(&self, partition: Partition, assignment: Assignment) -> bool {
+        let at = |assignment, offset| At {
+            partition,
+            assignment,
+            offset,
+        };
+        let first = at(Assignment(0), Offset(i64::MIN));
+        let last = at(assignment, Offset(i64::MAX));
+        self.orphans.range(first..=last).next().is_some()
+    }
+
+    /// Lets a partition dispatch again if its last older run has answered.
+    pub(super) fn end_quiescing(&mut self, partition: Partition) {
+        let orphans = self.has_orphans(partition, Assignment(u64::MAX));
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        if assigned.quiescing && assigned.running == 0 && !orphans {
+            assigned.quiescing = false;
+            self.open(partition);
+        }
+    }
+}
+
+/// Whose maps a partition takes and writes.
+pub(super) fn map_identity(config: &super::PumpConfig, partition: Partition) -> MapIdentity<'_> {
+    let topic = config.topics.get(usize::from(partition.topic.0));
+    MapIdentity {
+        group: &config.group,
+        topic: topic.map_or("", String::as_str),
+        partition: partition.number,
+    }
+}

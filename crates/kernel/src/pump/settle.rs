@@ -1,0 +1,88 @@
+//! Records settle, are numbered, and become clear once their step is on the timelines topic.
+//!
+//! Invariant: an offset is clear, and so can be committed, only after the acknowledgement of its own step, and only
+//! under the assignment in which it settled.
+
+use std::collections::VecDeque;
+
+use super::{
+    Action, At, Pump, Settle,
+    lane::{Head, Queued},
+    lanes::LaneIndex,
+};
+use crate::ids::{Partition, StepNumber};
+
+/// Settlements in their order.
+#[derive(Debug)]
+pub(super) struct Steps {
+    last: StepNumber,
+    open: VecDeque<(StepNumber, At)>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            last: StepNumber(0),
+            open: VecDeque::new(),
+        }
+    }
+}
+
+impl<R: Clone, X: Clone> Pump<R, X> {
+    /// Settles a lane's head and takes it out of the lane.
+    pub(super) fn settle_head(&mut self, partition: Partition, index: LaneIndex, settle: Settle) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let lane = assigned.lanes.lane_mut(index);
+        lane.head = Head::default();
+        let Some(record) = lane.queue.pop_front() else {
+            return;
+        };
+        assigned.busy.remove(&record.offset);
+        self.settle(partition, record, settle);
+    }
+
+    /// Settles a record.
+    pub(super) fn settle(&mut self, partition: Partition, record: Queued<R>, settle: Settle) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let at = At {
+            partition,
+            assignment: assigned.assignment,
+            offset: record.offset,
+        };
+        let step = StepNumber(self.steps.last.0 + 1);
+        self.steps.last = step;
+        self.steps.open.push_back((step, at));
+        assigned.unacknowledged += 1;
+        self.actions.push(Action::Settled {
+            at,
+            body: record.body,
+            settle,
+            step,
+        });
+        self.discount(partition, record.bytes);
+    }
+
+    /// Clears every settlement up to this step.
+    pub(super) fn acknowledge(&mut self, step: StepNumber) {
+        while let Some(&(settled, at)) = self.steps.open.front() {
+            if settled > step {
+                return;
+            }
+            self.steps.open.pop_front();
+            let Some(assigned) = self.partitions.get_mut(&at.partition) else {
+                continue;
+            };
+            if assigned.assignment != at.assignment {
+                continue;
+            }
+            assigned.unacknowledged = assigned.unacknowledged.saturating_sub(1);
+            if assigned.ledger.clear(at.offset) {
+                self.commits.mark(at.partition, assigned);
+            }
+        }
+    }
+}
