@@ -12,4 +12,9 @@
 //! - The first signal drains, the second ends the process at once, and a drain ends within [`signals::SHUTDOWN_MAX`].
 #![warn(missing_docs)]
 
+pub mod canary;
 pub mod config;
+pub mod exit;
+pub mod probes;
+pub mod signals;
+pub mod telemetry;
