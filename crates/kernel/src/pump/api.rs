@@ -310,7 +310,7 @@ pub enum Action<R, X> {
         /// Which partition.
         partition: Partition,
         /// What is wrong with it.
-        fault: MapFault,
+        reason: MapFault,
     },
     /// Take no more records of this partition for now. Every assignment begins with open intake.
     HoldIntake(Partition),

@@ -84,8 +84,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 let bytes_max = self.config.metadata_bytes_max;
                 match Map::decode(text, identity, offset, bytes_max) {
                     Ok(map) => Some(map),
-                    Err(fault) => {
-                        self.actions.push(Action::MapIgnored { partition, fault });
+                    Err(reason) => {
+                        self.actions.push(Action::MapIgnored { partition, reason });
                         None
                     }
                 }
