@@ -2,13 +2,16 @@
 
 use argosy_events::{
     Payload, PayloadError,
-    fleet::v1::TimelineBatch,
+    fleet::v1::{Entry, TimelineBatch},
     orders::v1::{Address, Customer, Line, Money, OrderApproved, OrderPlaced},
     validate_any,
 };
 use proptest::prelude::*;
 
 const JSON: Option<&str> = Some("application/json; charset=utf-8");
+
+/// Breaks one field.
+type Change<T> = fn(&mut T);
 
 fn money(minor: i64) -> Money {
     Money {
@@ -166,116 +169,81 @@ fn an_empty_value_is_invalid_by_its_missing_key() {
 }
 
 #[test]
-fn checks_name_the_field() {
-    let price = |currency: &str, minor| {
-        Some(Money {
-            minor,
-            currency: currency.to_owned(),
-        })
-    };
-    let priced = |unit_price| OrderApproved {
-        lines: vec![Line {
-            unit_price,
-            ..line("1")
-        }],
-        ..order()
-    };
-    let cases = [
+fn checks_name_the_field_of_the_order() {
+    let change: [(Change<OrderApproved>, &str); 6] = [
+        (|order| order.order_id = "a\0".to_owned(), "order_id"),
+        (|order| order.order_id = "x".repeat(256), "order_id"),
+        (|order| order.version = -1, "version"),
+        (|order| order.shop = String::new(), "shop"),
+        (|order| order.currency = "eur".to_owned(), "currency"),
         (
-            OrderApproved {
-                order_id: "a\0".to_owned(),
-                ..order()
-            },
-            "order_id",
-        ),
-        (
-            OrderApproved {
-                order_id: "x".repeat(256),
-                ..order()
-            },
-            "order_id",
-        ),
-        (
-            OrderApproved {
-                version: -1,
-                ..order()
-            },
-            "version",
-        ),
-        (
-            OrderApproved {
-                shop: String::new(),
-                ..order()
-            },
-            "shop",
-        ),
-        (
-            OrderApproved {
-                currency: "eur".to_owned(),
-                ..order()
-            },
-            "currency",
-        ),
-        (
-            OrderApproved {
-                lines: vec![line("1"), line("1")],
-                ..order()
-            },
-            "lines[1].line_id",
-        ),
-        (
-            OrderApproved {
-                lines: vec![Line {
-                    quantity: 0,
-                    ..line("1")
-                }],
-                ..order()
-            },
-            "lines[0].quantity",
-        ),
-        (
-            OrderApproved {
-                lines: vec![Line {
-                    quantity: u32::MAX,
-                    ..line("1")
-                }],
-                ..order()
-            },
-            "lines[0].quantity",
-        ),
-        (
-            OrderApproved {
-                lines: (0..1_001).map(|n| line(&n.to_string())).collect(),
-                ..order()
-            },
+            |order| order.lines = (0..1_001).map(|n| line(&n.to_string())).collect(),
             "lines",
         ),
-        (priced(price("EURO", 1)), "lines[0].unit_price.currency"),
-        (priced(price("EUR", -1)), "lines[0].unit_price.minor"),
-        (
-            OrderApproved {
-                shipping_address: Some(Address {
-                    city: "x".repeat(1_025),
-                    ..Address::default()
-                }),
-                ..order()
-            },
-            "shipping_address.city",
-        ),
-        (
-            OrderApproved {
-                customer: Some(Customer {
-                    email: "a\0b".to_owned(),
-                    ..Customer::default()
-                }),
-                ..order()
-            },
-            "customer.email",
-        ),
     ];
-    for (order, path) in cases {
+    for (change, path) in change {
+        let mut order = order();
+        change(&mut order);
         assert_eq!(invalid_path(&order), path);
     }
+}
+
+#[test]
+fn checks_name_the_field_within_a_line() {
+    let change: [(Change<Line>, &str); 5] = [
+        (|line| line.line_id = "1".to_owned(), "lines[1].line_id"),
+        (|line| line.quantity = 0, "lines[1].quantity"),
+        (|line| line.quantity = u32::MAX, "lines[1].quantity"),
+        (
+            |line| {
+                line.unit_price = Some(Money {
+                    minor: -1,
+                    ..money(1)
+                })
+            },
+            "lines[1].unit_price.minor",
+        ),
+        (
+            |line| {
+                line.unit_price = Some(Money {
+                    currency: "EURO".to_owned(),
+                    ..money(1)
+                })
+            },
+            "lines[1].unit_price.currency",
+        ),
+    ];
+    for (change, path) in change {
+        let mut order = order();
+        change(&mut order.lines[1]);
+        assert_eq!(invalid_path(&order), path);
+    }
+}
+
+#[test]
+fn checks_name_the_field_of_personal_data() {
+    let shipping_address = Some(Address {
+        city: "x".repeat(1_025),
+        ..Address::default()
+    });
+    assert_eq!(
+        invalid_path(&OrderApproved {
+            shipping_address,
+            ..order()
+        }),
+        "shipping_address.city"
+    );
+    let customer = Some(Customer {
+        email: "a\0b".to_owned(),
+        ..Customer::default()
+    });
+    assert_eq!(
+        invalid_path(&OrderApproved {
+            customer,
+            ..order()
+        }),
+        "customer.email"
+    );
 }
 
 #[test]
@@ -334,6 +302,40 @@ fn a_body_that_its_topic_cannot_take_is_refused() {
     assert!(
         matches!(&error, PayloadError::Invalid { path, .. } if path == "data"),
         "{error:?}"
+    );
+}
+
+#[test]
+fn a_timeline_batch_takes_the_longest_ids_that_an_envelope_may_have() {
+    let entry = Entry {
+        correlation_id: "ü".repeat(255),
+        id: "🫖".repeat(255),
+        source: "🫖".repeat(1_024),
+        worker: "orders".to_owned(),
+        ..Entry::default()
+    };
+    let instance = "3c3f2c9e-8f3b-4f8e-9d8e-0b8f4a5d6c7b".to_owned();
+    let batch = TimelineBatch {
+        instance,
+        entries: vec![entry.clone()],
+    };
+    assert_eq!(TimelineBatch::decode(None, &batch.encode()).unwrap(), batch);
+    let nobody = TimelineBatch {
+        instance: "me".to_owned(),
+        entries: vec![],
+    };
+    assert!(TimelineBatch::decode(None, &nobody.encode()).is_err());
+    let unnamed = TimelineBatch {
+        entries: vec![Entry {
+            id: String::new(),
+            ..entry
+        }],
+        ..batch
+    };
+    let error = TimelineBatch::decode(None, &unnamed.encode()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "body is invalid: entries[0].id is missing"
     );
 }
 

@@ -70,10 +70,10 @@ pub(crate) fn not_negative(path: &str, value: i64) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// A list that is not too long.
+/// A list or text that is not too long.
 pub(crate) fn at_most(path: &str, count: usize, count_max: usize) -> Result<(), Invalid> {
     if count > count_max {
-        return Err(invalid(path, format!("has more than {count_max} entries")));
+        return Err(invalid(path, format!("is longer than {count_max}")));
     }
     Ok(())
 }
