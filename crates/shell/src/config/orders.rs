@@ -11,6 +11,8 @@ use super::{
     section::{Section, write_millis},
 };
 
+const REMEMBERED_MIN: Duration = Duration::from_secs(2 * 3_600);
+
 /// `[orders]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Orders {
@@ -38,6 +40,8 @@ pub struct Supplier {
     /// Calls per second at most; absent for no limit of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_second: Option<u32>,
+    /// Calls under way at once in one process.
+    pub calls_max: u32,
 }
 
 pub(crate) fn read(mut section: Section<'_>, needed: bool) -> Orders {
@@ -66,13 +70,17 @@ fn read_supplier(mut section: Section<'_>) -> Option<Supplier> {
         );
     }
     let base_url = section.parsed("base_url", Url::parse);
-    let repeat = section.parsed("repeat", Repeat::parse);
+    let repeat = section.parsed("repeat", trusted_repeat);
     let token = section.secret("token", "token_file");
     let lookup = section.flag("lookup").unwrap_or(true);
-    let timeout = section.millis("timeout_ms", 100..=120_000, Duration::from_secs(10));
+    let timeout = section.millis("timeout_ms", 1_000..=50_000, Duration::from_secs(10));
     let rate_per_second = section
         .number("rate_per_second", 1..=100_000)
         .and_then(|rate| u32::try_from(rate).ok());
+    let calls_max = section
+        .number("calls_max", 1..=10_000)
+        .and_then(|calls| u32::try_from(calls).ok())
+        .unwrap_or(256);
     section.finish();
     Some(Supplier {
         skus: skus?,
@@ -82,5 +90,16 @@ fn read_supplier(mut section: Section<'_>) -> Option<Supplier> {
         lookup,
         timeout,
         rate_per_second,
+        calls_max,
     })
+}
+
+/// An hour of a vendor's memory is kept back as margin, so less than two would be no memory at all.
+fn trusted_repeat(text: &str) -> Result<Repeat, String> {
+    match Repeat::parse(text)? {
+        Repeat::Remembered(span) if span < REMEMBERED_MIN => {
+            Err("remembered must be at least 2h: an hour is kept back as margin".to_owned())
+        }
+        repeat => Ok(repeat),
+    }
 }

@@ -30,8 +30,7 @@ pub struct SandboxSupplier {
     /// What it does with a second identical call.
     pub repeat: Repeat,
     /// The bearer token that it wants.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Secret,
     /// It answers lookups by reference.
     pub lookup: bool,
 }
@@ -65,13 +64,16 @@ pub(crate) fn read(mut section: Section<'_>, needed: bool) -> Option<Sandbox> {
 
 fn read_supplier(mut section: Section<'_>) -> Option<SandboxSupplier> {
     section.require(&["repeat"]);
+    if !section.is_key_written("token") && !section.is_key_written("token_file") {
+        section.missing("token");
+    }
     let repeat = section.parsed("repeat", Repeat::parse);
     let token = section.secret("token", "token_file");
     let lookup = section.flag("lookup").unwrap_or(true);
     section.finish();
     Some(SandboxSupplier {
         repeat: repeat?,
-        token,
+        token: token?,
         lookup,
     })
 }

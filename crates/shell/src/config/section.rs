@@ -271,7 +271,7 @@ impl<'a> Section<'a> {
                     let section = parent.below(&name, Some(node));
                     return Some((name, section));
                 }
-                let message = "is no name: use lower-case letters, digits, `-` and `_`, at most 40";
+                let message = "is no name: use lower-case letters, digits and `-`, at most 40";
                 parent.fault(&name, Some(node.origin), message);
                 None
             })
@@ -379,6 +379,6 @@ pub(crate) fn write_millis<S: Serializer>(
 }
 
 fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=40).contains(&name.len()) && name.chars().all(allowed)
 }

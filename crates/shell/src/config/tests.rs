@@ -309,7 +309,7 @@ fn sasl_is_complete_or_absent() {
 
 #[test]
 fn production_refuses_what_a_laptop_may_do() {
-    let text = "profile = \"production\"\n[sandbox.suppliers.a]\nrepeat = \"natural\"\n\
+    let text = "profile = \"production\"\n[sandbox.suppliers.a]\nrepeat = \"natural\"\ntoken = \"t\"\n\
         [orders.suppliers.a]\nskus = [\"A\"]\nrepeat = \"natural\"\nbase_url = \"http://example.com\"\n\
         [gateway.shopify]\nsecret = \"0123456789abcdef0123456789abcdef\"\n";
     let variables = [
@@ -332,6 +332,7 @@ fn production_refuses_what_a_laptop_may_do() {
             "orders.suppliers.a.base_url",
             "orders.suppliers.a.token",
             "sandbox",
+            "sandbox.suppliers.a.token",
             "store.url"
         ]
     );
