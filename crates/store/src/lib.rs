@@ -1,9 +1,11 @@
 //! The store: owners, claims, timelines, audit. One port, coarse batch operations, adapters behind it.
 #![warn(missing_docs)]
 
+mod group;
 pub mod limits;
 mod port;
 
+pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
 pub use port::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
     OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelineRow,
