@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use prost::Message;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 
 use crate::PayloadError;
+
+/// The path of the whole body.
+const DOCUMENT: &str = "data";
 
 /// Longest path shown in an error.
 const PATH_CHARS_MAX: usize = 200;
@@ -32,9 +36,8 @@ impl Encoding {
         match media_type.as_str() {
             "application/protobuf" | "application/x-protobuf" => Ok(Self::Protobuf),
             "application/json" => Ok(Self::Json),
-            _ => Err(PayloadError::Undecodable(
-                "content type is not known: use application/protobuf or application/json"
-                    .to_owned(),
+            _ => Err(not_decoded(
+                "has an unknown content type: use application/protobuf or application/json",
             )),
         }
     }
@@ -45,10 +48,15 @@ pub(crate) fn decode<M: Message + Default + DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<M, PayloadError> {
     match Encoding::of(content_type)? {
-        Encoding::Protobuf => {
-            M::decode(bytes).map_err(|error| PayloadError::Undecodable(error.to_string()))
-        }
+        Encoding::Protobuf => M::decode(bytes).map_err(|error| not_decoded(error.to_string())),
         Encoding::Json => decode_json(bytes),
+    }
+}
+
+fn not_decoded(message: impl Into<String>) -> PayloadError {
+    PayloadError::Undecodable {
+        path: DOCUMENT.to_owned(),
+        message: message.into(),
     }
 }
 
@@ -60,7 +68,6 @@ pub(crate) fn hash<M: Message>(message: &M) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()
 }
 
-/// Serde's own messages repeat what they found, which may be personal: only the place and the kind are kept.
 fn decode_json<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, PayloadError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let message = serde_path_to_error::deserialize(&mut reader)
@@ -70,31 +77,28 @@ fn decode_json<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, PayloadError> {
 }
 
 fn undecodable(path: &str, error: &serde_json::Error) -> PayloadError {
-    PayloadError::Undecodable(without_values(path, error))
-}
-
-/// What is wrong and where, without what was found.
-pub(crate) fn without_values(path: &str, error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Eof => "ends too early",
-        serde_json::error::Category::Data => {
-            "is repeated, or has another type or range than it should"
-        }
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "is not JSON",
-    };
-    let path: String = path
+    let shown: String = path
         .chars()
         .filter(|char| !char.is_control())
         .take(PATH_CHARS_MAX)
         .collect();
-    let place = if path == "." {
-        "the document".to_owned()
+    let path = if path == "." {
+        DOCUMENT.to_owned()
     } else {
-        path
+        shown
     };
-    format!(
-        "{place} {what} (line {}, column {})",
-        error.line(),
-        error.column()
-    )
+    PayloadError::Undecodable {
+        path,
+        message: without_values(error),
+    }
+}
+
+/// What is wrong and where, without what was found: serde's own messages repeat it, and it may be personal.
+pub(crate) fn without_values(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof => "ends too early",
+        Category::Data => "is repeated, or has another type or range than it should",
+        Category::Syntax | Category::Io => "is not JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
 }

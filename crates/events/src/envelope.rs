@@ -18,7 +18,7 @@ use crate::{
     identity::{self, Emission},
 };
 
-pub(crate) use attribute::json_attribute;
+pub use attribute::attribute_header;
 pub(crate) use read::CONTENT_TYPE as CONTENT_TYPE_HEADER;
 pub use read::event_type_of;
 
@@ -103,7 +103,7 @@ pub enum EnvelopeError {
         wanted: &'static str,
     },
     /// A structured document cannot be read.
-    #[error("CloudEvents document cannot be read: {0}")]
+    #[error("the CloudEvents document {0}")]
     Document(String),
 }
 

@@ -24,7 +24,7 @@ mod payloads;
 mod personal;
 mod validate;
 
-pub use envelope::{Envelope, EnvelopeError, Header, event_type_of};
+pub use envelope::{Envelope, EnvelopeError, Header, attribute_header, event_type_of};
 pub use generated::{fleet, orders};
 pub use payload::{Invalid, Payload, PayloadError};
 pub use validate::{Validated, validate_any};

@@ -50,8 +50,13 @@ pub struct Invalid {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// They are no such message.
-    #[error("body cannot be decoded: {0}")]
-    Undecodable(String),
+    #[error("body cannot be decoded: {path} {message}")]
+    Undecodable {
+        /// Where reading ended, as in `lines[2].quantity`; `data` if that is not known.
+        path: String,
+        /// What is wrong there, without what was found.
+        message: String,
+    },
     /// They are, but a field is not as it should be.
     #[error("body is invalid: {path} {message}")]
     Invalid {

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     EnvelopeError, Header, codec,
-    envelope::{CONTENT_TYPE_HEADER, json_attribute},
+    envelope::{CONTENT_TYPE_HEADER, attribute_header},
 };
 
 /// The media type of a document.
@@ -42,7 +42,7 @@ pub fn is_structured_record(headers: &[Header]) -> bool {
 /// `Document` if it is no JSON object, an attribute is no string or stands twice, or data is there twice.
 pub fn open(document: &[u8]) -> Result<(Vec<Header>, Bytes), EnvelopeError> {
     let document: Document = serde_json::from_slice(document)
-        .map_err(|error| EnvelopeError::Document(codec::without_values(".", &error)))?;
+        .map_err(|error| EnvelopeError::Document(codec::without_values(&error)))?;
     let Document {
         mut headers,
         data,
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
             match name.as_str() {
                 "data" => document.data = Some(map.next_value()?),
                 "data_base64" => document.data_base64 = Some(map.next_value()?),
-                other => match json_attribute(other) {
+                other => match attribute_header(other) {
                     Some(header) => {
                         let value: Option<String> = map.next_value()?;
                         document

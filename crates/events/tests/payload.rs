@@ -100,9 +100,9 @@ fn names_may_be_in_either_style_and_unknown_fields_are_ignored() {
 #[test]
 fn json_that_is_not_the_message_is_undecodable_with_its_place() {
     let cases: &[(&[u8], &str)] = &[
-        (b"", "the document ends too early"),
+        (b"", "data ends too early"),
         (b"{", "ends too early"),
-        (b"null", "the document is repeated, or has another type"),
+        (b"null", "data is repeated, or has another type"),
         (b"[]", "another type"),
         (
             br#"{"orderId":1}"#,
@@ -124,7 +124,10 @@ fn json_that_is_not_the_message_is_undecodable_with_its_place() {
     ];
     for (bytes, wanted) in cases {
         let error = OrderApproved::decode(JSON, bytes).unwrap_err();
-        assert!(matches!(error, PayloadError::Undecodable(_)), "{error:?}");
+        assert!(
+            matches!(error, PayloadError::Undecodable { .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains(wanted), "{error} lacks {wanted}");
         assert!(!error.to_string().contains("Jane"), "{error}");
     }
@@ -142,7 +145,10 @@ fn nesting_without_end_is_refused() {
 fn truncated_protobuf_is_undecodable() {
     let bytes = order().encode();
     let error = OrderApproved::decode(None, &bytes[..bytes.len() - 1]).unwrap_err();
-    assert!(matches!(error, PayloadError::Undecodable(_)), "{error:?}");
+    assert!(
+        matches!(error, PayloadError::Undecodable { .. }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn an_unknown_content_type_is_undecodable() {
     ] {
         let error = OrderApproved::decode(Some(content_type), b"").unwrap_err();
         assert!(
-            error.to_string().contains("content type is not known"),
+            error.to_string().contains("has an unknown content type"),
             "{error}"
         );
     }

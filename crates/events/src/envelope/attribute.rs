@@ -35,8 +35,9 @@ impl Attribute {
     }
 }
 
-/// The Kafka header of an attribute of a JSON document.
-pub(crate) fn json_attribute(name: &str) -> Option<&'static str> {
+/// The record header of a CloudEvents attribute (`id`, `correlationid`, `datacontenttype`, …); `None` for those that are
+/// not ours.
+pub fn attribute_header(name: &str) -> Option<&'static str> {
     use super::read;
     Some(match name {
         "specversion" => read::SPEC_VERSION,
