@@ -25,6 +25,21 @@ pub enum Class {
     Permanent,
 }
 
+impl Class {
+    /// The class's name, as it stands in metrics and timelines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Throttled(_) => "throttled",
+            Self::NotExecuted(_) => "not_executed",
+            Self::Ambiguous => "ambiguous",
+            Self::Conflict => "conflict",
+            Self::Quota => "quota",
+            Self::Unauthorized => "unauthorized",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
 /// What follows from a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -51,7 +66,8 @@ pub struct Failure {
     pub status: Option<u16>,
     /// A lowercase fragment that names the thing and the remedy; no payloads, no secrets.
     pub message: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    /// Boxed twice: one word instead of two keeps a failure small enough to be returned by value everywhere.
+    source: Option<Box<Box<dyn Error + Send + Sync>>>,
 }
 
 impl Failure {
@@ -109,7 +125,7 @@ impl Failure {
     #[must_use]
     pub fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
         Self {
-            source: Some(Box::new(source)),
+            source: Some(Box::new(Box::new(source))),
             ..self
         }
     }
@@ -125,6 +141,6 @@ impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source
             .as_deref()
-            .map(|source| source as &(dyn Error + 'static))
+            .map(|source| &**source as &(dyn Error + 'static))
     }
 }

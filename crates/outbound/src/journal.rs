@@ -4,6 +4,7 @@ use std::{fmt, time::Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::Failure;
 
@@ -44,6 +45,9 @@ pub enum Outcome {
 
 /// One effect of one run. Waiting (`claimed`), fenced and dead ends come back as the `Failure` that decides them.
 pub trait Journal: Send + Sync + 'static {
+    /// The value of the `Idempotency-Key` header: the same for every try of this effect, in whatever run.
+    fn idempotency_key(&self) -> Uuid;
+
     /// Asked once, before any other layer.
     fn recall(&self) -> BoxFuture<'_, Result<Recall, Failure>>;
 
