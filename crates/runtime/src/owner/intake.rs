@@ -1,0 +1,84 @@
+//! Records on their way in: headers read once, foreign types skipped undecoded; and messages from runs and writers.
+
+use std::sync::Arc;
+
+use argosy_broker::Delivery;
+use argosy_kernel::{Input, LaneKey, Offset, Record, RunEnd};
+
+use super::{Owner, Told};
+use crate::{
+    clock,
+    delivered::{Body, Delivered},
+};
+
+/// Why a record of a type without handler is skipped.
+pub(super) const FOREIGN: &str = "no handler for its type";
+
+impl Owner {
+    pub(super) fn take_in(&mut self, deliveries: Vec<Delivery>) {
+        if deliveries.is_empty() {
+            return;
+        }
+        let received_ms = clock::wall_ms();
+        let records = deliveries
+            .into_iter()
+            .filter_map(|delivery| self.record(delivery, received_ms))
+            .collect();
+        self.feed(Input::Records(records));
+    }
+
+    fn record(&self, delivery: Delivery, received_ms: i64) -> Option<Record<Body>> {
+        let partition = self.partition(&delivery.from)?;
+        let offset = Offset(delivery.offset);
+        let lane = match &delivery.key {
+            Some(key) => LaneKey::Key(Arc::from(key.as_ref())),
+            None => LaneKey::Keyless(offset),
+        };
+        let bytes = delivery.bytes;
+        let body = Arc::new(Delivered::read(
+            delivery,
+            received_ms,
+            &self.parts.worker.handlers,
+        ));
+        // A record whose envelope cannot be read is not foreign: it is run, and dies as undecodable.
+        let skip = (body.envelope.is_ok() && body.handler.is_none()).then_some(FOREIGN);
+        Some(Record {
+            partition,
+            offset,
+            lane,
+            bytes,
+            skip,
+            body,
+        })
+    }
+
+    /// A message of a run or a writer. What it says of a run that is no longer live is forgotten here.
+    pub(super) fn hear(&mut self, input: Told) {
+        match &input {
+            Input::Finished { at, end } => {
+                self.live.remove(at);
+                match end {
+                    RunEnd::Failed { .. } => {
+                        self.first_failures
+                            .entry(*at)
+                            .or_insert_with(clock::wall_ms);
+                    }
+                    RunEnd::Done { .. } | RunEnd::Skipped(_) => {
+                        drop(self.first_failures.remove(at))
+                    }
+                    RunEnd::Deferred { .. }
+                    | RunEnd::Dead { .. }
+                    | RunEnd::Dropped { .. }
+                    | RunEnd::Fenced => {}
+                }
+            }
+            Input::Owned {
+                partition, epoch, ..
+            } => {
+                self.epochs.insert(*partition, *epoch);
+            }
+            _ => {}
+        }
+        self.feed(input);
+    }
+}

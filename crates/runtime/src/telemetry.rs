@@ -1,0 +1,117 @@
+//! Internal events of the runtime: each function emits its log line and its metric together.
+
+use argosy_broker::{BrokerError, TopicPartition};
+use argosy_kernel::{Epoch, MapFault};
+use argosy_store::{EffectId, OwnerKey};
+use metrics::counter;
+use tracing::{error, info, warn};
+
+pub(crate) fn assigned(partitions: &[TopicPartition]) {
+    info!(event = "assigned", partitions = %list(partitions), "partitions assigned");
+}
+
+pub(crate) fn revoke_asked(partitions: &[TopicPartition]) {
+    info!(event = "revoke_asked", partitions = %list(partitions), "partitions are to be given back");
+}
+
+pub(crate) fn let_go(revoke: u64) {
+    info!(event = "let_go", revoke, "partitions given back");
+}
+
+pub(crate) fn membership_lost(partitions: &[TopicPartition], at_ms: i64) {
+    counter!("argosy_memberships_lost_total").increment(1);
+    warn!(event = "membership_lost", at_ms, partitions = %list(partitions), "membership lost: runs are dropped, nothing is committed");
+}
+
+pub(crate) fn owned(owner: &OwnerKey, epoch: Epoch) {
+    info!(event = "owned", topic = %owner.topic, partition = owner.partition, epoch = epoch.0, "ownership taken");
+}
+
+pub(crate) fn not_owned(error: &str) {
+    warn!(
+        event = "not_owned",
+        error, "ownership could not be taken yet; tried again"
+    );
+}
+
+pub(crate) fn claim_fenced(owner: &OwnerKey, epoch: Epoch) {
+    counter!("argosy_claims_fenced_total").increment(1);
+    warn!(event = "claim_fenced", topic = %owner.topic, partition = owner.partition, epoch = epoch.0, "claim refused: another instance owns the partition");
+}
+
+pub(crate) fn claim_taken_over(id: &EffectId, number: i64) {
+    counter!("argosy_claims_taken_over_total").increment(1);
+    info!(event = "claim_taken_over", source = %id.of.source, id = %id.of.event, name = %id.name, key = %id.key, number, "expired claim taken over");
+}
+
+pub(crate) fn map_ignored(partition: i32, reason: MapFault) {
+    info!(
+        event = "map_ignored",
+        partition,
+        ?reason,
+        "commit metadata ignored: settled work above the frontier runs again"
+    );
+}
+
+pub(crate) fn timeline_write_failed(error: &BrokerError) {
+    counter!("argosy_timeline_write_failures_total").increment(1);
+    warn!(event = "timeline_write_failed", %error, "timeline batch not acknowledged; sent again");
+}
+
+pub(crate) fn emit_write_failed(errors: &str) {
+    counter!("argosy_emit_write_failures_total").increment(1);
+    warn!(
+        event = "emit_write_failed",
+        errors, "emitted events not acknowledged; sent again"
+    );
+}
+
+pub(crate) fn dead_letter_written(cause: &'static str, topic: &str, partition: i32, offset: i64) {
+    counter!("argosy_dead_letters_total", "cause" => cause).increment(1);
+    warn!(
+        event = "dead_letter",
+        cause, topic, partition, offset, "record is dead"
+    );
+}
+
+pub(crate) fn dead_letter_write_failed(error: &BrokerError) {
+    counter!("argosy_dead_letter_write_failures_total").increment(1);
+    warn!(event = "dead_letter_write_failed", %error, "dead letter not acknowledged; sent again");
+}
+
+pub(crate) fn run_failed(source: &str, id: &str, decision: &str, message: &str) {
+    counter!("argosy_runs_failed_total").increment(1);
+    info!(
+        event = "run_failed",
+        source,
+        id,
+        decision,
+        error = message,
+        "run failed"
+    );
+}
+
+pub(crate) fn handler_panicked(source: &str, id: &str) {
+    counter!("argosy_handler_panics_total").increment(1);
+    error!(
+        event = "handler_panicked",
+        source, id, "handler panicked: an attempt is spent"
+    );
+}
+
+pub(crate) fn settled(outcome: &'static str) {
+    counter!("argosy_records_settled_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn broker_fault(error: &BrokerError) {
+    counter!("argosy_broker_faults_total").increment(1);
+    warn!(event = "broker_fault", %error, "the broker's client reports a fault");
+}
+
+fn list(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions
+        .iter()
+        .map(|at| format!("{}/{}", at.topic, at.partition))
+        .collect();
+    names.join(" ")
+}

@@ -1,0 +1,228 @@
+//! What happened to each event, written to the timelines topic in batches of many events.
+//!
+//! Invariant: a settlement is reported as acknowledged only after the batch that carries its step, and every batch
+//! before it, was acknowledged by the broker. Nothing waits unsent for longer than [`LINGER`].
+
+mod steps;
+
+use std::{sync::Arc, time::Duration};
+
+use argosy_broker::{Message, Producer};
+use argosy_events::fleet::v1::{Entry, TimelineBatch};
+use argosy_kernel::{Input, StepNumber};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub(crate) use steps::{RunSteps, Steps, entry};
+
+use crate::{owner::Inbox, telemetry};
+
+/// Where timelines go.
+pub const TIMELINES_TOPIC: &str = "argosy.timelines.v1";
+
+/// How long the first entry of a batch waits for others.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// A batch is sent when it has this many bytes.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// Batches on the way to the broker at once.
+const BATCHES_IN_FLIGHT_MAX: usize = 16;
+
+/// Wait before an unacknowledged batch is sent again.
+const RESEND_AFTER: Duration = Duration::from_millis(500);
+
+/// The sending side: entries of runs, and settlements in the pump's order.
+///
+/// The queue has no limit of its own: what it holds belongs to records that count against their partition's budget
+/// until their step is acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Timelines {
+    queue: Option<mpsc::UnboundedSender<Item>>,
+    inbox: Inbox,
+}
+
+#[derive(Debug)]
+struct Item {
+    entry: Option<Entry>,
+    settled: Option<StepNumber>,
+}
+
+impl Timelines {
+    /// Starts the writer; it ends when the last handle is gone and everything is acknowledged.
+    pub(crate) fn start(
+        instance: Uuid,
+        producer: Arc<dyn Producer>,
+        inbox: Inbox,
+        tracker: &TaskTracker,
+    ) -> Self {
+        let (queue, items) = mpsc::unbounded_channel();
+        let writer = Writer {
+            instance,
+            producer,
+            inbox: inbox.clone(),
+            items,
+            number: 0,
+        };
+        tracker.spawn(writer.write());
+        Self {
+            queue: Some(queue),
+            inbox,
+        }
+    }
+
+    /// Writes nothing, and acknowledges every settlement at once: for workers of the fleet's own topics.
+    pub(crate) fn none(inbox: Inbox) -> Self {
+        Self { queue: None, inbox }
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Adds an entry of a run, or a wait.
+    pub(crate) fn tell(&self, entry: Entry) {
+        if let Some(queue) = &self.queue {
+            // The writer outlives all senders; only at the process's end may it be gone.
+            drop(queue.send(Item {
+                entry: Some(entry),
+                settled: None,
+            }));
+        }
+    }
+
+    /// Adds a settlement; `entry` is `None` where nobody will ask (foreign types).
+    pub(crate) fn settled(&self, step: StepNumber, entry: Option<Entry>) {
+        match &self.queue {
+            Some(queue) => drop(queue.send(Item {
+                entry,
+                settled: Some(step),
+            })),
+            None => self.inbox.tell(Input::StepsAcknowledged(step)),
+        }
+    }
+}
+
+struct Writer {
+    instance: Uuid,
+    producer: Arc<dyn Producer>,
+    inbox: Inbox,
+    items: mpsc::UnboundedReceiver<Item>,
+    number: i64,
+}
+
+/// A batch being collected.
+#[derive(Default)]
+struct Collected {
+    entries: Vec<Entry>,
+    bytes: usize,
+    settled: Option<StepNumber>,
+}
+
+impl Writer {
+    /// Collects and sends until all senders are gone. Neither arm starves the other: a full pipeline stops the
+    /// collecting, and collecting is bounded by bytes and time.
+    async fn write(mut self) {
+        let mut in_flight = FuturesOrdered::new();
+        let mut open = true;
+        while open || !in_flight.is_empty() {
+            tokio::select! {
+                biased;
+                Some(acknowledged) = in_flight.next(), if !in_flight.is_empty() => {
+                    if let Some(step) = acknowledged {
+                        self.inbox.tell(Input::StepsAcknowledged(step));
+                    }
+                }
+                first = self.items.recv(), if open && in_flight.len() < BATCHES_IN_FLIGHT_MAX => match first {
+                    Some(first) => {
+                        let collected = self.collect(first).await;
+                        in_flight.push_back(self.send(collected));
+                    }
+                    None => open = false,
+                },
+            }
+        }
+    }
+
+    async fn collect(&mut self, first: Item) -> Collected {
+        let mut collected = Collected::default();
+        self.add(&mut collected, first);
+        let until = tokio::time::sleep(LINGER);
+        tokio::pin!(until);
+        while collected.bytes < BATCH_BYTES {
+            tokio::select! {
+                biased;
+                item = self.items.recv() => match item {
+                    Some(item) => self.add(&mut collected, item),
+                    None => break,
+                },
+                () = &mut until => break,
+            }
+        }
+        collected
+    }
+
+    fn add(&mut self, collected: &mut Collected, item: Item) {
+        if let Some(mut entry) = item.entry {
+            self.number += 1;
+            entry.number = self.number;
+            collected.bytes += entry.encoded_len();
+            collected.entries.push(entry);
+        }
+        collected.settled = item.settled.or(collected.settled);
+    }
+
+    /// Sends until acknowledged; resolves to the last settlement that the batch carries.
+    fn send(
+        &self,
+        collected: Collected,
+    ) -> impl Future<Output = Option<StepNumber>> + Send + use<> {
+        let Collected {
+            entries, settled, ..
+        } = collected;
+        let message = (!entries.is_empty()).then(|| {
+            batch_message(&TimelineBatch {
+                instance: self.instance.to_string(),
+                entries,
+            })
+        });
+        // Enqueued now, so that batches leave in order.
+        let mut sent = message
+            .clone()
+            .map(|message| self.producer.send(vec![message]));
+        let producer = Arc::clone(&self.producer);
+        async move {
+            while let Some(sending) = sent.take() {
+                let Some(Err(error)) = sending.await.pop() else {
+                    break;
+                };
+                telemetry::timeline_write_failed(&error);
+                tokio::time::sleep(RESEND_AFTER).await;
+                sent = message.clone().map(|message| producer.send(vec![message]));
+            }
+            settled
+        }
+    }
+}
+
+/// A batch as a record: keyless, since its rows are told apart by (instance, number).
+pub(crate) fn batch_message(batch: &TimelineBatch) -> Message {
+    use argosy_events::{Envelope, Payload};
+    let envelope = Envelope::new_flow(
+        "argosy://timelines",
+        TimelineBatch::TYPE,
+        "",
+        crate::clock::wall_ms(),
+    );
+    Message {
+        topic: Arc::from(TIMELINES_TOPIC),
+        partition: None,
+        key: None,
+        value: Some(Bytes::from(batch.encode_to_vec())),
+        headers: envelope.headers(),
+    }
+}

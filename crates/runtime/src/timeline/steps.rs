@@ -1,0 +1,196 @@
+//! Steps and entries: how a run, a wait and a settlement are told.
+
+use std::{sync::Arc, time::Duration};
+
+use argosy_events::fleet::v1::{
+    Entry, State, Step,
+    step::{self, call, run, settled},
+};
+use argosy_kernel::{Settle, Waiting};
+use argosy_outbound::{CallOutcome, CallReport};
+use tokio::time::Instant;
+
+use crate::{clock, delivered::Delivered, emit::Emitted, timeline::Timelines};
+
+/// Texts in a step are cut at this many characters.
+const TEXT_MAX: usize = 500;
+
+/// Makes steps; all of them are stamped with the time they are made.
+#[derive(Debug)]
+pub(crate) struct Steps;
+
+impl Steps {
+    fn step(kind: step::Kind) -> Step {
+        Step {
+            at_ms: clock::wall_ms(),
+            kind: Some(kind),
+        }
+    }
+
+    pub(crate) fn received(at_ms: i64) -> Step {
+        Step {
+            at_ms,
+            kind: Some(step::Kind::Received(step::Received {})),
+        }
+    }
+
+    pub(crate) fn call(name: &str, key: &str, report: &CallReport) -> Step {
+        Self::step(step::Kind::Call(step::Call {
+            dependency: report.dependency.to_string(),
+            operation: report.operation.to_string(),
+            name: name.to_string(),
+            key: cut(key),
+            outcome: outcome_of(report.outcome).into(),
+            status: u32::from(report.status.unwrap_or(0)),
+            tries: report.tries,
+            repeat: report.repeat,
+            duration_us: micros(report.duration),
+            detail: report.detail.as_deref().map(cut).unwrap_or_default(),
+        }))
+    }
+
+    pub(crate) fn run(
+        attempt: u32,
+        outcome: run::Outcome,
+        detail: &str,
+        duration: Duration,
+    ) -> Step {
+        let (outcome, detail) = (outcome.into(), cut(detail));
+        Self::step(step::Kind::Run(step::Run {
+            attempt,
+            outcome,
+            duration_us: micros(duration),
+            detail,
+        }))
+    }
+
+    pub(crate) fn waited(cause: &Waiting, wait: Duration) -> Step {
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let dependency = match cause {
+            Waiting::Dependency(name) | Waiting::Quota(name) => name.to_string(),
+            _ => String::new(),
+        };
+        Self::step(step::Kind::Waited(step::Waited {
+            cause: cause.name().to_string(),
+            wait_ms,
+            dependency,
+        }))
+    }
+
+    pub(crate) fn emitted(emitted: &Emitted) -> Step {
+        Self::step(step::Kind::Emitted(step::Emitted {
+            r#type: emitted.event_type.to_string(),
+            id: emitted.id.to_string(),
+            topic: emitted.message.topic.to_string(),
+        }))
+    }
+
+    pub(crate) fn settled(settle: Settle) -> (State, Step) {
+        let (state, outcome, reason) = match settle {
+            Settle::Done => (State::Done, settled::Outcome::Done, ""),
+            Settle::Skipped(reason) => (State::Skipped, settled::Outcome::Skipped, reason),
+            Settle::Dead(cause) => (State::Dead, settled::Outcome::Dead, cause.name()),
+        };
+        let settled = step::Settled {
+            outcome: outcome.into(),
+            reason: reason.to_string(),
+        };
+        (state, Self::step(step::Kind::Settled(settled)))
+    }
+}
+
+/// An entry about this record, as told by this worker. The writer numbers it.
+pub(crate) fn entry(worker: &str, record: &Delivered, state: State, steps: Vec<Step>) -> Entry {
+    let (source, id, event_type) = match &record.envelope {
+        Ok(envelope) => (
+            Arc::clone(&envelope.source),
+            Arc::clone(&envelope.id),
+            envelope.event_type.to_string(),
+        ),
+        Err(_) => (
+            record.fallback_source(),
+            record.fallback_id(),
+            String::new(),
+        ),
+    };
+    Entry {
+        number: 0,
+        correlation_id: record.correlation().to_string(),
+        source: source.to_string(),
+        id: id.to_string(),
+        r#type: event_type,
+        worker: worker.to_string(),
+        topic: record.delivery.from.topic.to_string(),
+        partition: record.delivery.from.partition,
+        offset: record.delivery.offset,
+        state: state.into(),
+        steps,
+    }
+}
+
+/// The steps of one run, sent in one entry when it ends, or earlier when it takes long.
+#[derive(Debug)]
+pub(crate) struct RunSteps {
+    worker: &'static str,
+    record: Arc<Delivered>,
+    timelines: Timelines,
+    since: Instant,
+    steps: Vec<Step>,
+}
+
+impl RunSteps {
+    pub(crate) fn new(
+        worker: &'static str,
+        record: Arc<Delivered>,
+        timelines: Timelines,
+        now: Instant,
+    ) -> Self {
+        Self {
+            worker,
+            record,
+            timelines,
+            since: now,
+            steps: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, step: Step) {
+        if self.timelines.enabled() {
+            self.steps.push(step);
+        }
+    }
+
+    /// Sends what is there if the oldest of it has waited that long.
+    pub(crate) fn send_if_older(&mut self, than: Duration, now: Instant) {
+        if now.duration_since(self.since) >= than {
+            self.send(State::Running, now);
+        }
+    }
+
+    /// Sends what is there.
+    pub(crate) fn send(&mut self, state: State, now: Instant) {
+        self.since = now;
+        if !self.steps.is_empty() {
+            let steps = std::mem::take(&mut self.steps);
+            self.timelines
+                .tell(entry(self.worker, &self.record, state, steps));
+        }
+    }
+}
+
+fn outcome_of(outcome: CallOutcome) -> call::Outcome {
+    match outcome {
+        CallOutcome::Sent => call::Outcome::Sent,
+        CallOutcome::Recalled => call::Outcome::Recalled,
+        CallOutcome::LookedUp => call::Outcome::LookedUp,
+        CallOutcome::Failed => call::Outcome::Failed,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_MAX).collect()
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
