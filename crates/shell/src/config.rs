@@ -3,7 +3,7 @@
 //! Values are read by [`section`] and not through a layering crate: the maintained ones (`config`, `figment`) stop at
 //! the first fault, and ours names them all, each with its origin.
 
-use std::{io::Read, path::Path};
+use std::{ffi::OsString, io::Read, path::Path};
 
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ impl Config {
     /// Loads the file (a missing default file is an empty one) and lays the variables over it.
     pub fn load(
         file: Option<&Path>,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
         parts: &[Part],
     ) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(FILE_DEFAULT));
@@ -115,7 +115,9 @@ impl Config {
                 message,
             }],
         })?;
-        Self::read(&name, &text, variables, parts)
+        let mut unreadable = Vec::new();
+        let variables = tree::in_text(variables, &mut unreadable);
+        Self::of_written(&name, &text, variables, unreadable, parts)
     }
 
     /// The same from a file's text.
@@ -125,7 +127,16 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
         parts: &[Part],
     ) -> Result<Self, ConfigError> {
-        let mut written = Vec::new();
+        Self::of_written(name, text, variables, Vec::new(), parts)
+    }
+
+    fn of_written(
+        name: &str,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+        mut written: Vec<Fault>,
+        parts: &[Part],
+    ) -> Result<Self, ConfigError> {
         let mut tree = parse_file(name, text, &mut written);
         overlay(&mut tree, variables, &mut written);
         let faults = Faults::default();

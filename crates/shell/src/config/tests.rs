@@ -375,6 +375,21 @@ fn a_named_file_must_be_there_and_the_default_one_need_not() {
 }
 
 #[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_and_a_foreign_one_ignored() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+    let load = |name: &str| {
+        let value = OsString::from_vec(vec![0xff]);
+        Config::load(None, [(OsString::from(name), value)], &[])
+    };
+    load("LS_COLORS").unwrap();
+    let error = load("ARGOSY__STORE__URL").unwrap_err().to_string();
+    assert!(
+        error.contains("ARGOSY__STORE__URL: is not UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_file_that_is_no_text_or_too_large_is_refused() {
     let large = tempfile_with(&"#".repeat(FILE_BYTES_MAX + 1));
     let error = Config::load(Some(Path::new(&large.path)), [], &[]).unwrap_err();

@@ -1,7 +1,7 @@
 //! Everything that was written, as one tree in which each value knows its origin: the file first, then the
 //! environment over it. Nothing is interpreted here but TOML's syntax and the variables' names.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ffi::OsString, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
@@ -95,6 +95,27 @@ fn adopt(value: &mut Value, origin: &Origin) {
         node.origin = origin.clone();
         adopt(&mut node.value, origin);
     }
+}
+
+/// The variables that are text; one of ours that is not becomes a fault.
+pub(crate) fn in_text(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    faults: &mut Vec<Fault>,
+) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for (name, value) in variables {
+        let name = name.to_string_lossy().into_owned();
+        match value.into_string() {
+            Ok(value) => texts.push((name, value)),
+            Err(_) if name.starts_with(PREFIX) => faults.push(Fault {
+                origin: Origin::Variable(name),
+                key: String::new(),
+                message: "is not UTF-8: write text".to_owned(),
+            }),
+            Err(_) => {}
+        }
+    }
+    texts
 }
 
 /// Lays `ARGOSY__SECTION__KEY` variables over the tree, in the order of their names.
