@@ -1,6 +1,7 @@
 //! The broker's port and its adapters. `kafka` is the only code that names rdkafka.
 #![warn(missing_docs)]
 
+pub mod kafka;
 mod port;
 
 pub use port::{

@@ -1,0 +1,161 @@
+//! Decides what a rebalance means for the owner and for librdkafka. Pure: it is told, and answers with steps.
+//!
+//! Invariant: the owner believes in a partition only while this member holds it under the member id under which it was
+//! told. librdkafka keeps silent about a lost membership while a rebalance is open; a member id that has changed says it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use argosy_kernel::RevokeNumber;
+
+use crate::port::{ConsumerEvent, TopicPartition};
+
+/// What is to be done, in this order.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Tell librdkafka to fetch these, from the committed position; an answer to its assign, also when empty.
+    Assign(Vec<TopicPartition>),
+    /// Tell librdkafka to let these go; an answer to its revoke.
+    Unassign(Vec<TopicPartition>),
+    /// The owner takes records of these from now on.
+    Open(Vec<TopicPartition>),
+    /// The owner takes no more records of these.
+    Shut(Vec<TopicPartition>),
+    /// Tell the owner.
+    Tell(ConsumerEvent),
+}
+
+/// What this member holds, and what its owner knows of it.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    /// The member id under which `told` was told.
+    member: String,
+    /// What librdkafka fetches.
+    held: BTreeSet<TopicPartition>,
+    /// What the owner works on; a part of `held`.
+    told: BTreeSet<TopicPartition>,
+    /// Revokes that wait for the owner's answer.
+    open: BTreeMap<RevokeNumber, Vec<TopicPartition>>,
+    revokes: u64,
+}
+
+impl Membership {
+    /// Does the owner work on it?
+    pub(super) fn is_told(&self, partition: &TopicPartition) -> bool {
+        self.told.contains(partition)
+    }
+
+    /// librdkafka assigns these and waits for the answer.
+    pub(super) fn assigned(&mut self, member: &str, added: Vec<TopicPartition>) -> Vec<Step> {
+        let mut steps = self.checked(member);
+        self.held.extend(added.iter().cloned());
+        if member.is_empty() {
+            // The tail of a rebalance of a membership that is gone: answered, so that the next can begin.
+            steps.push(Step::Assign(added));
+            return steps;
+        }
+        // Kept through a lost membership: begun anew, because another may have gone on from the committed position.
+        let kept: Vec<TopicPartition> = self
+            .held
+            .iter()
+            .filter(|partition| !self.told.contains(*partition) && !added.contains(partition))
+            .cloned()
+            .collect();
+        if !kept.is_empty() {
+            steps.push(Step::Unassign(kept.clone()));
+        }
+        let mut taken = added;
+        taken.extend(kept);
+        member.clone_into(&mut self.member);
+        self.told.extend(taken.iter().cloned());
+        steps.push(Step::Assign(taken.clone()));
+        if !taken.is_empty() {
+            steps.push(Step::Open(taken.clone()));
+            steps.push(Step::Tell(ConsumerEvent::Assigned(taken)));
+        }
+        steps
+    }
+
+    /// librdkafka wants these back and waits for the answer.
+    pub(super) fn revoked(&mut self, member: &str, partitions: Vec<TopicPartition>) -> Vec<Step> {
+        let mut steps = self.checked(member);
+        let known: Vec<TopicPartition> = partitions
+            .iter()
+            .filter(|partition| self.told.contains(*partition))
+            .cloned()
+            .collect();
+        if known.is_empty() {
+            steps.extend(self.unassign(partitions));
+            return steps;
+        }
+        self.revokes += 1;
+        let number = RevokeNumber(self.revokes);
+        self.open.insert(number, partitions);
+        steps.push(Step::Tell(ConsumerEvent::RevokeAsked(number, known)));
+        steps
+    }
+
+    /// librdkafka says that these are lost, and waits for the answer.
+    pub(super) fn lost(&mut self, partitions: Vec<TopicPartition>) -> Vec<Step> {
+        let mut steps = self.forget_all();
+        steps.extend(self.unassign(partitions));
+        steps
+    }
+
+    /// The owner lets go of what a revoke asked for.
+    pub(super) fn let_go(&mut self, member: &str, revoke: RevokeNumber) -> Vec<Step> {
+        let mut steps = self.checked(member);
+        if let Some(partitions) = self.open.remove(&revoke) {
+            steps.extend(self.unassign(partitions));
+        }
+        steps
+    }
+
+    /// Looks whether the membership under which partitions were told is still there.
+    pub(super) fn checked(&mut self, member: &str) -> Vec<Step> {
+        if self.told.is_empty() || self.member == member {
+            return Vec::new();
+        }
+        self.forget_all()
+    }
+
+    /// The owner leaves: every open revoke is answered.
+    pub(super) fn leave(&mut self) -> Vec<Step> {
+        let open = std::mem::take(&mut self.open);
+        open.into_values()
+            .flat_map(|partitions| self.unassign(partitions))
+            .collect()
+    }
+
+    fn forget_all(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let told: Vec<TopicPartition> = std::mem::take(&mut self.told).into_iter().collect();
+        if !told.is_empty() {
+            steps.push(Step::Shut(told.clone()));
+            steps.push(Step::Tell(ConsumerEvent::Lost(told)));
+        }
+        steps.extend(self.leave());
+        steps
+    }
+
+    /// Only what is held: librdkafka refuses a list that names anything else as a whole.
+    fn unassign(&mut self, partitions: Vec<TopicPartition>) -> Vec<Step> {
+        let held: Vec<TopicPartition> = partitions
+            .into_iter()
+            .filter(|partition| self.held.remove(partition))
+            .collect();
+        let told: Vec<TopicPartition> = held
+            .iter()
+            .filter(|partition| self.told.remove(*partition))
+            .cloned()
+            .collect();
+        let mut steps = Vec::new();
+        if !told.is_empty() {
+            steps.push(Step::Shut(told));
+        }
+        steps.push(Step::Unassign(held));
+        steps
+    }
+}
+
+#[cfg(test)]
+mod tests;

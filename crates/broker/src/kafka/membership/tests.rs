@@ -1,0 +1,141 @@
+//! The rebalances that a member may see, also those of which librdkafka tells half.
+
+use std::sync::Arc;
+
+use super::*;
+
+fn partitions(numbers: &[i32]) -> Vec<TopicPartition> {
+    let topic: Arc<str> = Arc::from("orders");
+    numbers
+        .iter()
+        .map(|&partition| TopicPartition {
+            topic: Arc::clone(&topic),
+            partition,
+        })
+        .collect()
+}
+
+fn shown(steps: &[Step]) -> Vec<String> {
+    let numbers = |partitions: &[TopicPartition]| {
+        let numbers: Vec<String> = partitions
+            .iter()
+            .map(|partition| partition.partition.to_string())
+            .collect();
+        numbers.join(",")
+    };
+    let told = |event: &ConsumerEvent| match event {
+        ConsumerEvent::Assigned(told) => format!("tell assigned {}", numbers(told)),
+        ConsumerEvent::RevokeAsked(RevokeNumber(number), told) => {
+            format!("tell revoke {number} of {}", numbers(told))
+        }
+        ConsumerEvent::Lost(told) => format!("tell lost {}", numbers(told)),
+        other => format!("{other:?}"),
+    };
+    steps
+        .iter()
+        .map(|step| match step {
+            Step::Assign(of) => format!("assign {}", numbers(of)),
+            Step::Unassign(of) => format!("unassign {}", numbers(of)),
+            Step::Open(of) => format!("open {}", numbers(of)),
+            Step::Shut(of) => format!("shut {}", numbers(of)),
+            Step::Tell(event) => told(event),
+        })
+        .collect()
+}
+
+#[test]
+fn an_assign_is_answered_and_then_told() {
+    let mut membership = Membership::default();
+    let steps = membership.assigned("a", partitions(&[0, 1]));
+    assert_eq!(
+        shown(&steps),
+        ["assign 0,1", "open 0,1", "tell assigned 0,1"]
+    );
+    assert_eq!(
+        shown(&membership.assigned("a", Vec::new())),
+        ["assign "],
+        "an empty assign wants its answer too"
+    );
+}
+
+#[test]
+fn a_revoke_waits_for_the_owner() {
+    let mut membership = Membership::default();
+    membership.assigned("a", partitions(&[0, 1]));
+    let steps = membership.revoked("a", partitions(&[1]));
+    assert_eq!(shown(&steps), ["tell revoke 1 of 1"]);
+    assert!(membership.is_told(&partitions(&[1])[0]));
+    let steps = membership.let_go("a", RevokeNumber(1));
+    assert_eq!(shown(&steps), ["shut 1", "unassign 1"]);
+    assert!(!membership.is_told(&partitions(&[1])[0]));
+    assert!(membership.is_told(&partitions(&[0])[0]));
+    assert!(
+        membership.let_go("a", RevokeNumber(1)).is_empty(),
+        "an answer is given once"
+    );
+}
+
+#[test]
+fn a_loss_is_answered_at_once_and_takes_open_revokes_with_it() {
+    let mut membership = Membership::default();
+    membership.assigned("a", partitions(&[0, 1]));
+    membership.revoked("a", partitions(&[1]));
+    let steps = membership.lost(partitions(&[0, 1]));
+    assert_eq!(
+        shown(&steps),
+        ["shut 0,1", "tell lost 0,1", "unassign 1", "unassign 0"]
+    );
+    assert!(membership.let_go("a", RevokeNumber(1)).is_empty());
+}
+
+#[test]
+fn a_membership_that_went_silently_is_a_loss() {
+    let mut membership = Membership::default();
+    membership.assigned("a", partitions(&[0, 1, 2]));
+    membership.revoked("a", partitions(&[2]));
+    // Thrown out while the revoke was open: librdkafka skips its own news of it.
+    let steps = membership.let_go("", RevokeNumber(1));
+    assert_eq!(
+        shown(&steps),
+        ["shut 0,1,2", "tell lost 0,1,2", "unassign 2"]
+    );
+    // The assign that belongs to the old revoke.
+    let steps = membership.assigned("", partitions(&[3]));
+    assert_eq!(shown(&steps), ["assign 3"]);
+    assert!(!membership.is_told(&partitions(&[3])[0]));
+    // Back under a new id: 1 went to another member, 0 and 3 are still ours, 4 is new.
+    let steps = membership.revoked("b", partitions(&[1]));
+    assert_eq!(shown(&steps), ["unassign 1"]);
+    let steps = membership.assigned("b", partitions(&[4]));
+    assert_eq!(
+        shown(&steps),
+        [
+            "unassign 0,3",
+            "assign 4,0,3",
+            "open 4,0,3",
+            "tell assigned 4,0,3"
+        ]
+    );
+}
+
+#[test]
+fn a_check_finds_a_loss_and_the_next_assign_restarts_what_was_kept() {
+    let mut membership = Membership::default();
+    membership.assigned("a", partitions(&[0]));
+    assert!(membership.checked("a").is_empty());
+    assert_eq!(shown(&membership.checked("b")), ["shut 0", "tell lost 0"]);
+    assert!(membership.checked("b").is_empty(), "a loss is told once");
+    assert_eq!(
+        shown(&membership.assigned("b", Vec::new())),
+        ["unassign 0", "assign 0", "open 0", "tell assigned 0"]
+    );
+}
+
+#[test]
+fn leaving_answers_what_is_open() {
+    let mut membership = Membership::default();
+    membership.assigned("a", partitions(&[0, 1]));
+    membership.revoked("a", partitions(&[0]));
+    assert_eq!(shown(&membership.leave()), ["shut 0", "unassign 0"]);
+    assert!(membership.leave().is_empty());
+}

@@ -1,0 +1,443 @@
+//! Writes batches: enqueued in order, resolved by delivery reports with one result per message.
+//!
+//! Invariants: every message of a batch gets exactly one result. A message that finds the queue full is tried again
+//! before any later one, of its batch or another, is enqueued, so that waiting never reorders. A client with a fatal
+//! error is replaced before the next batch.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use rdkafka::{
+    ClientConfig, ClientContext, Message as _, Statistics,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    message::{DeliveryResult, Header as NativeHeader, OwnedHeaders},
+    producer::{BaseRecord, ProducerContext, ThreadedProducer},
+    types::RDKafkaErrorCode,
+};
+use tokio::{
+    sync::{Mutex as Turnstile, Notify, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{context, errors};
+use crate::port::{BrokerError, Message, Producer};
+
+type Outcome = Result<(i32, i64), BrokerError>;
+
+/// Handles to one producer.
+pub(super) struct KafkaProducer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: ClientConfig,
+    /// How long a batch waits for room in the queue: by then librdkafka has given up on what filled it.
+    room_timeout: Duration,
+    client: RwLock<Arc<Client>>,
+    /// Held while a batch is enqueued, also while it waits for room.
+    turnstile: Arc<Turnstile<()>>,
+    traffic: Arc<Traffic>,
+}
+
+type Client = ThreadedProducer<Context>;
+
+/// Messages that have no result yet.
+#[derive(Default)]
+struct Traffic {
+    outstanding: AtomicUsize,
+    /// Somebody waits for an end.
+    watchers: AtomicUsize,
+    ended: Notify,
+}
+
+struct Context {
+    is_broken: AtomicBool,
+}
+
+/// Where the results of a batch come together.
+struct Pending {
+    results: Mutex<Collected>,
+    left: AtomicUsize,
+}
+
+struct Collected {
+    outcomes: Vec<Option<Outcome>>,
+    /// Taken by the last.
+    sender: Option<oneshot::Sender<Vec<Outcome>>>,
+}
+
+/// A message's claim on its result; dropped without one, it reports that.
+struct Ticket {
+    pending: Arc<Pending>,
+    index: usize,
+    traffic: Arc<Traffic>,
+    is_done: bool,
+}
+
+/// What is left of a batch to enqueue.
+struct Feed {
+    messages: std::vec::IntoIter<Message>,
+    /// The message that found the queue full.
+    next: Option<(Message, Box<Ticket>)>,
+    index: usize,
+    pending: Arc<Pending>,
+    traffic: Arc<Traffic>,
+}
+
+/// Opens a producer; nothing is connected yet.
+pub(super) fn open(
+    config: ClientConfig,
+    message_timeout: Duration,
+) -> Result<KafkaProducer, BrokerError> {
+    let client = RwLock::new(Arc::new(client(&config)?));
+    Ok(KafkaProducer {
+        shared: Arc::new(Shared {
+            config,
+            room_timeout: message_timeout,
+            client,
+            turnstile: Arc::default(),
+            traffic: Arc::default(),
+        }),
+    })
+}
+
+fn client(config: &ClientConfig) -> Result<Client, BrokerError> {
+    let context = Context {
+        is_broken: AtomicBool::new(false),
+    };
+    config
+        .create_with_context(context)
+        .map_err(|error| errors::of_configuration(&error))
+}
+
+impl Producer for KafkaProducer {
+    fn send(&self, messages: Vec<Message>) -> BoxFuture<'static, Vec<Outcome>> {
+        if messages.is_empty() {
+            return futures_util::future::ready(Vec::new()).boxed();
+        }
+        let (mut feed, results) = feed(messages, &self.shared.traffic);
+        let shared = Arc::clone(&self.shared);
+        // At once if nobody waits for room, so that the order of calls is the order of records.
+        let turn = Arc::clone(&shared.turnstile).try_lock_owned().ok();
+        let is_fed = turn.is_some() && shared.enqueue(&mut feed);
+        async move {
+            if !is_fed {
+                let _turn = match turn {
+                    Some(turn) => turn,
+                    None => Arc::clone(&shared.turnstile).lock_owned().await,
+                };
+                shared.enqueue_with_patience(&mut feed).await;
+            }
+            // Its tickets must not wait for results that this task would drop.
+            drop(feed);
+            results.await.expect("the last ticket sends the results")
+        }
+        .boxed()
+    }
+
+    fn flush(&self, at_most: Duration) -> BoxFuture<'_, Result<(), BrokerError>> {
+        async move {
+            let deadline = Instant::now() + at_most;
+            let traffic = &self.shared.traffic;
+            while traffic.count() > 0 {
+                if !traffic.ends_before(deadline).await && traffic.count() > 0 {
+                    let left = traffic.count();
+                    return Err(BrokerError::Unavailable(format!(
+                        "{left} messages are unacknowledged after {at_most:?}"
+                    )));
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Shared {
+    /// False if the queue is full; the feed keeps its place.
+    fn enqueue(&self, feed: &mut Feed) -> bool {
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(error) => {
+                while let Some((_, mut ticket)) = feed.next() {
+                    ticket.done(Err(error.clone()));
+                }
+                return true;
+            }
+        };
+        while let Some((message, ticket)) = feed.next() {
+            if let Some(ticket) = enqueue(&client, &message, ticket) {
+                feed.next = Some((message, ticket));
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn enqueue_with_patience(&self, feed: &mut Feed) {
+        let deadline = Instant::now() + self.room_timeout;
+        while !self.enqueue(feed) {
+            if !self.traffic.ends_before(deadline).await {
+                while let Some((_, mut ticket)) = feed.next() {
+                    ticket.done(Err(BrokerError::QueueFull));
+                }
+            }
+        }
+    }
+
+    /// The client, a new one if the last had a fatal error.
+    fn client(&self) -> Result<Arc<Client>, BrokerError> {
+        let present = Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner));
+        if !present.is_broken() {
+            return Ok(present);
+        }
+        drop(present);
+        let mut slot = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_broken() {
+            tracing::warn!("the producer had a fatal error and is replaced");
+            let broken = std::mem::replace(&mut *slot, Arc::new(client(&self.config)?));
+            dispose(broken);
+        }
+        Ok(Arc::clone(&slot))
+    }
+}
+
+/// Dropping a client waits for its thread; whoever sends must not.
+fn dispose(client: Arc<Client>) {
+    let disposing = thread::Builder::new()
+        .name("kafka-dispose".into())
+        .spawn(move || drop(client));
+    if let Err(error) = disposing {
+        tracing::warn!(%error, "a producer was disposed of on its sender's thread");
+    }
+}
+
+/// Gives the ticket back if the queue is full.
+fn enqueue(client: &Client, message: &Message, mut ticket: Box<Ticket>) -> Option<Box<Ticket>> {
+    let Some(headers) = headers(message) else {
+        let why = format!(
+            "send to {}: a header's name holds a zero byte",
+            message.topic
+        );
+        ticket.done(Err(BrokerError::Rejected(why)));
+        return None;
+    };
+    let record: BaseRecord<'_, [u8], [u8], Box<Ticket>> = BaseRecord {
+        topic: &message.topic,
+        partition: message.partition,
+        payload: message.value.as_deref(),
+        key: message.key.as_deref(),
+        timestamp: None,
+        headers,
+        delivery_opaque: ticket,
+    };
+    let (error, record) = client.send(record).err()?;
+    let mut ticket = record.delivery_opaque;
+    match refused(&error, &message.topic) {
+        BrokerError::QueueFull => Some(ticket),
+        refused => {
+            ticket.done(Err(refused));
+            None
+        }
+    }
+}
+
+fn refused(error: &KafkaError, topic: &str) -> BrokerError {
+    errors::of(error, &format!("send to {topic}"))
+}
+
+/// `None` if a name cannot be written; rdkafka would panic.
+fn headers(message: &Message) -> Option<Option<OwnedHeaders>> {
+    if message.headers.is_empty() {
+        return Some(None);
+    }
+    let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+    for (name, value) in &message.headers {
+        if name.contains('\0') {
+            return None;
+        }
+        headers = headers.insert(NativeHeader {
+            key: name,
+            value: Some(&value[..]),
+        });
+    }
+    Some(Some(headers))
+}
+
+trait Breakable {
+    fn is_broken(&self) -> bool;
+}
+
+impl Breakable for Client {
+    fn is_broken(&self) -> bool {
+        use rdkafka::producer::Producer as _;
+        self.client().context().is_broken.load(Ordering::Acquire)
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.is_broken.store(true, Ordering::Release);
+            tracing::error!(reason, "the producer has a fatal error");
+        } else {
+            tracing::debug!(%error, reason, "the producer has a fault");
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, mut ticket: Box<Ticket>) {
+        ticket.done(match result {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, message)) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+                    self.is_broken.store(true, Ordering::Release);
+                }
+                Err(refused(error, message.topic()))
+            }
+        });
+    }
+}
+
+fn feed(messages: Vec<Message>, traffic: &Arc<Traffic>) -> (Feed, oneshot::Receiver<Vec<Outcome>>) {
+    let (sender, receiver) = oneshot::channel();
+    let count = messages.len();
+    let pending = Arc::new(Pending {
+        results: Mutex::new(Collected {
+            outcomes: vec![None; count],
+            sender: Some(sender),
+        }),
+        left: AtomicUsize::new(count),
+    });
+    let feed = Feed {
+        messages: messages.into_iter(),
+        next: None,
+        index: 0,
+        pending,
+        traffic: Arc::clone(traffic),
+    };
+    (feed, receiver)
+}
+
+impl Feed {
+    fn next(&mut self) -> Option<(Message, Box<Ticket>)> {
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
+        let message = self.messages.next()?;
+        self.traffic.outstanding.fetch_add(1, Ordering::AcqRel);
+        let ticket = Box::new(Ticket {
+            pending: Arc::clone(&self.pending),
+            index: self.index,
+            traffic: Arc::clone(&self.traffic),
+            is_done: false,
+        });
+        self.index += 1;
+        Some((message, ticket))
+    }
+}
+
+impl Drop for Feed {
+    /// Whoever sends may stop waiting while the queue is full.
+    fn drop(&mut self) {
+        while self.next().is_some() {}
+    }
+}
+
+impl Ticket {
+    fn done(&mut self, outcome: Outcome) {
+        if !std::mem::replace(&mut self.is_done, true) {
+            self.pending.set(self.index, outcome);
+            self.traffic.end();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let why = "the producer ended before the broker answered";
+        self.done(Err(BrokerError::Unavailable(why.into())));
+    }
+}
+
+impl Pending {
+    fn set(&self, index: usize, outcome: Outcome) {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        results.outcomes[index] = Some(outcome);
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let all = std::mem::take(&mut results.outcomes);
+        if let Some(sender) = results.sender.take() {
+            // Nobody may be waiting any more.
+            sender.send(all.into_iter().flatten().collect()).ok();
+        }
+    }
+}
+
+impl Traffic {
+    fn count(&self) -> usize {
+        self.outstanding.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+        if self.watchers.load(Ordering::Acquire) > 0 {
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// Waits for the end of a message; false at the deadline.
+    async fn ends_before(&self, deadline: Instant) -> bool {
+        let watch = Watch::of(self);
+        let ended = self.ended.notified();
+        tokio::pin!(ended);
+        ended.as_mut().enable();
+        if self.count() == 0 {
+            return true;
+        }
+        let is_ended = timeout_at(deadline.min(Instant::now() + LOOK_AGAIN), ended)
+            .await
+            .is_ok();
+        drop(watch);
+        is_ended || Instant::now() < deadline
+    }
+}
+
+/// A message that ended between a full queue and the watch is found by looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+struct Watch<'a>(&'a Traffic);
+
+impl<'a> Watch<'a> {
+    fn of(traffic: &'a Traffic) -> Self {
+        traffic.watchers.fetch_add(1, Ordering::AcqRel);
+        Self(traffic)
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests;
