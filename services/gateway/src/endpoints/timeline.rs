@@ -1,0 +1,75 @@
+//! `GET /v1/timelines/{correlation_id}`: everything that happened in a business flow, oldest first.
+
+use argosy_store::TimelineRow;
+use axum::{
+    Json,
+    extract::State,
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Api, clock,
+    problem::Problem,
+    request::{Name, query},
+};
+
+/// Rows of one answer, unless asked otherwise.
+const ROWS: u32 = 1_000;
+
+/// Most rows of one answer.
+const ROWS_MAX: u32 = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    rows_max: Option<u32>,
+}
+
+pub(crate) async fn endpoint(
+    State(api): State<Api>,
+    Name(id): Name,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let asked: Asked = query(&uri)?;
+    let rows_max = asked.rows_max.unwrap_or(ROWS);
+    if !(1..=ROWS_MAX).contains(&rows_max) {
+        return Err(Problem::invalid(
+            "rows_max",
+            format!("is not between 1 and {ROWS_MAX}"),
+        ));
+    }
+    let rows = api
+        .store()
+        .timeline(id.clone(), rows_max)
+        .await
+        .map_err(|error| Problem::store(&error))?;
+    if rows.is_empty() {
+        return Err(Problem::not_found(
+            "nothing is known of this flow; a new one shows within a second",
+        ));
+    }
+    // As many as asked for may mean that there are more.
+    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count >= rows_max);
+    let entries: Vec<Value> = rows.iter().map(entry).collect();
+    Ok(
+        Json(json!({ "correlation_id": id, "entries": entries, "truncated": is_full }))
+            .into_response(),
+    )
+}
+
+fn entry(row: &TimelineRow) -> Value {
+    json!({
+        "at": clock::shown(row.at_ms),
+        "at_ms": row.at_ms,
+        "worker": &*row.worker,
+        "instance": row.instance.to_string(),
+        "source": &*row.source,
+        "id": &*row.event,
+        "type": &*row.event_type,
+        "state": &*row.state,
+        "steps": row.steps,
+    })
+}

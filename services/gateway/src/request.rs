@@ -1,0 +1,13 @@
+//! What endpoints read from requests: bodies, queries, names, credentials. Whatever does not fit is a problem.
+
+mod body;
+mod name;
+mod operator;
+mod query;
+mod token;
+
+pub(crate) use body::Body;
+pub(crate) use name::{Name, encoded, name};
+pub(crate) use operator::Operator;
+pub(crate) use query::query;
+pub(crate) use token::check_bearer;
