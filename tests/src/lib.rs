@@ -1,1 +1,9 @@
-//! tests
+//! The suites that need more than `cargo test`: seeds by the thousand, real servers, real processes, sabotage.
+//!
+//! Each suite is a module here and a command in `src/bin`, with an alias in `.cargo/config.toml`.
+
+pub mod bad_input;
+pub mod saboteurs;
+pub mod servers;
+pub mod storm;
+pub mod suite;

@@ -1,0 +1,159 @@
+//! Records as kcat writes and reads them: raw bytes.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io::Write as _,
+    os::unix::ffi::OsStringExt,
+    process::{Command, Stdio},
+};
+
+use anyhow::Context as _;
+
+/// A record to write.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    pub(super) key: Vec<u8>,
+    /// `None` is a tombstone.
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+}
+
+/// A record as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) key: Vec<u8>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: BTreeMap<String, String>,
+}
+
+/// Writes one record with exactly these bytes, to the partition that Java's partitioner would choose.
+pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Result<()> {
+    let folder = std::env::temp_dir().join(format!("argosy-kcat-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let value = folder.join("value");
+    std::fs::write(&value, record.value.as_deref().unwrap_or_default())?;
+    let mut kcat = Command::new("kcat");
+    kcat.args([
+        "-P",
+        "-b",
+        bootstrap,
+        "-t",
+        topic,
+        "-X",
+        "partitioner=murmur2_random",
+        "-k",
+    ]);
+    kcat.arg(OsString::from_vec(record.key.clone()));
+    for (name, value) in &record.headers {
+        let header = [name.as_bytes(), b"=", value].concat();
+        kcat.arg("-H").arg(OsString::from_vec(header));
+    }
+    if record.value.is_none() {
+        kcat.arg("-Z");
+    }
+    kcat.arg(&value).stdin(Stdio::null());
+    // A file is one record; an empty one is none, so a tombstone comes as an empty line on standard input.
+    let status = if record.value.is_none() {
+        let mut child = tombstone(&kcat)
+            .stdin(Stdio::piped())
+            .spawn()
+            .context("failed to start kcat")?;
+        child
+            .stdin
+            .take()
+            .context("kcat has no input")?
+            .write_all(b"\n")?;
+        child.wait()?
+    } else {
+        kcat.status()
+            .context("failed to start kcat; tests/servers/tools-install installs it")?
+    };
+    anyhow::ensure!(status.success(), "kcat could not write to {topic}");
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// The same command without the file.
+fn tombstone(kcat: &Command) -> Command {
+    let mut arguments: Vec<_> = kcat.get_args().collect();
+    arguments.pop();
+    let mut command = Command::new("kcat");
+    command.args(arguments);
+    command
+}
+
+/// Reads a topic from its beginning to its end.
+pub(super) fn read(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Written>> {
+    let output = Command::new("kcat")
+        .args([
+            "-C",
+            "-q",
+            "-e",
+            "-o",
+            "beginning",
+            "-b",
+            bootstrap,
+            "-t",
+            topic,
+            "-f",
+            "%K %S\\n%k%s\\n%h\\n",
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .context("failed to start kcat")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "kcat: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    parse(&output.stdout)
+}
+
+fn parse(mut bytes: &[u8]) -> anyhow::Result<Vec<Written>> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let sizes = String::from_utf8(take_line(&mut bytes)?)?;
+        let (key, value) = sizes.split_once(' ').context("no sizes")?;
+        let key = take(&mut bytes, key.parse()?)?.unwrap_or_default();
+        let value = take(&mut bytes, value.parse()?)?;
+        anyhow::ensure!(
+            take_line(&mut bytes)?.is_empty(),
+            "kcat printed more than it said"
+        );
+        let headers = String::from_utf8_lossy(&take_line(&mut bytes)?).into_owned();
+        let headers = headers
+            .split(',')
+            .filter_map(|header| header.split_once('='));
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        records.push(Written {
+            key,
+            value,
+            headers,
+        });
+    }
+    Ok(records)
+}
+
+fn take_line(bytes: &mut &[u8]) -> anyhow::Result<Vec<u8>> {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .context("kcat's output ends early")?;
+    let line = bytes[..end].to_vec();
+    *bytes = &bytes[end + 1..];
+    Ok(line)
+}
+
+/// So many bytes; -1 stands for null.
+fn take(bytes: &mut &[u8], size: i64) -> anyhow::Result<Option<Vec<u8>>> {
+    let Ok(size) = usize::try_from(size) else {
+        return Ok(None);
+    };
+    anyhow::ensure!(bytes.len() >= size, "kcat's output ends early");
+    let taken = bytes[..size].to_vec();
+    *bytes = &bytes[size..];
+    Ok(Some(taken))
+}

@@ -1,0 +1,67 @@
+//! `cargo storm`: the fleet on real Kafka and PostgreSQL, under faults, judged from outside.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use argosy_tests::{
+    storm::{self, StormSettings},
+    suite,
+};
+use clap::Parser;
+
+/// Runs the order fleet as real processes under a seeded storm of faults, and judges it from outside.
+///
+/// Exit status: 0 the run holds; 1 it does not; 2 it shows too little (a kind of fault did not strike); 3 it could
+/// not be run. The last line of stdout is one JSON object; everything else goes to stderr.
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 60000 --latency-ms 20 --minutes 0.5   (speed, without faults)"
+)]
+struct Arguments {
+    /// Decides load and faults.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long load and faults last.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Nothing strikes.
+    #[arg(long)]
+    calm: bool,
+    /// Order workers.
+    #[arg(long, default_value_t = 3)]
+    workers: usize,
+    /// Order events per minute asked for.
+    #[arg(long, default_value_t = 4_000.0)]
+    rate: f64,
+    /// Distinct orders.
+    #[arg(long, default_value_t = 2_000)]
+    keys: usize,
+    /// How long a supplier takes, at least (and, with --latency-max-ms, at most).
+    #[arg(long, default_value_t = 20)]
+    latency_ms: u64,
+    /// How long a supplier takes at most; the same as --latency-ms if not given.
+    #[arg(long)]
+    latency_max_ms: Option<u64>,
+    /// Where data and logs go; kept if the run fails.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    suite::conclude(
+        "storm",
+        storm::run(StormSettings {
+            seed: arguments.seed,
+            length: Duration::from_secs_f64(arguments.minutes * 60.0),
+            calm: arguments.calm,
+            workers: arguments.workers,
+            events_per_minute: arguments.rate,
+            keys: arguments.keys,
+            latency_ms: (
+                arguments.latency_ms,
+                arguments.latency_max_ms.unwrap_or(arguments.latency_ms),
+            ),
+            folder: suite::folder(arguments.folder, &format!("storm-{}", arguments.seed)),
+        }),
+    )
+}

@@ -1,0 +1,239 @@
+//! Real servers, started by the repository's own scripts (tests/servers): Apache Kafka and PostgreSQL with fsync.
+//!
+//! All calls block until the script ends. A server that goes out of scope is killed; its folder stays.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context as _;
+
+/// One Kafka broker.
+#[derive(Debug)]
+pub struct Kafka {
+    folder: PathBuf,
+    port: u16,
+}
+
+/// One PostgreSQL.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: PathBuf,
+    port: u16,
+    url: String,
+}
+
+impl Kafka {
+    /// Starts a broker with its data in this folder, new or kept.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails; it says why on stderr.
+    pub fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
+        let kafka = Self {
+            folder: folder.to_path_buf(),
+            port,
+        };
+        kafka.restart()?;
+        Ok(kafka)
+    }
+
+    /// Its address.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again after `stop` or `kill`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kafka::start`].
+    pub fn restart(&self) -> anyhow::Result<()> {
+        script("kafka-start", &self.folder, &[&self.port.to_string()], &[]).map(drop)
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    pub fn stop(&self) -> anyhow::Result<()> {
+        script("kafka-stop", &self.folder, &[], &[]).map(drop)
+    }
+
+    /// kill -9.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        script("kafka-stop", &self.folder, &["--kill"], &[]).map(drop)
+    }
+
+    /// The sum of the group's lags, as Kafka's own tool prints it; a partition without commit counts as a whole.
+    ///
+    /// # Errors
+    ///
+    /// If the tool fails, or prints what cannot be read.
+    pub fn consumer_group_lag(&self, group: &str) -> anyhow::Result<i64> {
+        let bootstrap = self.bootstrap();
+        let tool = [
+            "consumer-groups",
+            "--bootstrap-server",
+            &bootstrap,
+            "--describe",
+            "--group",
+            group,
+        ];
+        let output = Command::new(scripts().join("kafka-cli"))
+            .args(tool)
+            .stdin(Stdio::null())
+            .output()
+            .context("failed to start kafka-cli")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        anyhow::ensure!(
+            output.status.success(),
+            "kafka-consumer-groups: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        lag_in(&text).with_context(|| format!("kafka-consumer-groups printed:\n{text}"))
+    }
+}
+
+/// Sums the LAG column; `-` stands where nothing was ever committed, and then all of LOG-END-OFFSET is owed.
+fn lag_in(text: &str) -> anyhow::Result<i64> {
+    let mut rows = text.lines().filter(|line| !line.trim().is_empty());
+    let header = rows
+        .by_ref()
+        .find(|line| line.contains("LOG-END-OFFSET"))
+        .context("no header")?;
+    let column = |name: &str| {
+        header
+            .split_whitespace()
+            .position(|found| found == name)
+            .context("no such column")
+    };
+    let (end, lag) = (column("LOG-END-OFFSET")?, column("LAG")?);
+    let mut sum = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let cell = |at: usize| cells.get(at).copied().context("a row ends early");
+        let owed = if cell(lag)? == "-" {
+            cell(end)?
+        } else {
+            cell(lag)?
+        };
+        sum += if owed == "-" { 0 } else { owed.parse::<i64>()? };
+    }
+    Ok(sum)
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // The last word is the script's, on stderr.
+        drop(self.kill());
+    }
+}
+
+impl Postgres {
+    /// Starts a server with fsync on and its data in this folder, new or kept.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails; it says why on stderr.
+    pub fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
+        let mut postgres = Self {
+            folder: folder.to_path_buf(),
+            port,
+            url: String::new(),
+        };
+        postgres.url = postgres.begin()?;
+        Ok(postgres)
+    }
+
+    /// Its address, with the database.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Starts it again after `stop` or `kill`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Postgres::start`].
+    pub fn restart(&self) -> anyhow::Result<()> {
+        self.begin().map(drop)
+    }
+
+    fn begin(&self) -> anyhow::Result<String> {
+        script(
+            "postgres-start",
+            &self.folder,
+            &[&self.port.to_string()],
+            &[("PG_DURABLE", "1")],
+        )
+    }
+
+    /// A fast shutdown, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    pub fn stop(&self) -> anyhow::Result<()> {
+        script("postgres-stop", &self.folder, &[], &[]).map(drop)
+    }
+
+    /// kill -9 of the server and all its children.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        script("postgres-stop", &self.folder, &["--kill"], &[]).map(drop)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // The last word is the script's, on stderr.
+        drop(self.kill());
+    }
+}
+
+/// Runs a script on a folder; answers the last line that it printed.
+fn script(
+    name: &str,
+    folder: &Path,
+    more: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<String> {
+    let output = Command::new(scripts().join(name))
+        .arg(folder)
+        .args(more)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("failed to start {name}"))?;
+    anyhow::ensure!(output.status.success(), "{name} failed, see above");
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().last().unwrap_or_default().trim().to_string())
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("servers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lags_are_summed_and_what_was_never_committed_is_owed_whole() {
+        let text = "\nGROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID\n\
+                    orders t 0 5 7 2 - - -\norders t 1 - 4 - - - -\norders t 2 9 9 0 - - -\n";
+        assert_eq!(lag_in(text).unwrap(), 6);
+        assert!(lag_in("no such group").is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! The fleet's configuration in a storm, and how its answers are read.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::storm::SUPPLIERS;
+
+/// What an arena is asked to be.
+#[derive(Clone, Debug)]
+pub struct ArenaSettings {
+    /// Where data and logs go.
+    pub folder: PathBuf,
+    /// Order workers.
+    pub workers: usize,
+    /// How long a supplier takes, ms.
+    pub latency_ms: (u64, u64),
+}
+
+/// Ports of one arena.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Kafka.
+    pub kafka: u16,
+    /// PostgreSQL.
+    pub postgres: u16,
+    /// The gateway.
+    pub gateway: u16,
+    /// The sandbox.
+    pub sandbox: u16,
+}
+
+impl Addresses {
+    /// Below the range from which the kernel gives out ports, and by process, so that two suites do not meet.
+    pub fn of_this_process() -> Self {
+        let base = 20_000 + u16::try_from(std::process::id() % 40).unwrap_or(0) * 200;
+        Self {
+            kafka: base,
+            postgres: base + 1,
+            gateway: base + 2,
+            sandbox: base + 3,
+        }
+    }
+}
+
+/// Writes the configuration file; the first supplier also takes what `others` match.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write(
+    folder: &Path,
+    at: &Addresses,
+    bootstrap: &str,
+    store: &str,
+    others: &[&str],
+) -> anyhow::Result<PathBuf> {
+    let receipts = folder.join("receipts.jsonl");
+    let sandbox = format!("127.0.0.1:{}", at.sandbox);
+    let mut text = format!(
+        r#"
+profile = "dev"
+
+[broker]
+bootstrap = ["{bootstrap}"]
+
+[store]
+url = "{store}"
+
+[telemetry]
+filter = "info"
+format = "json"
+
+[gateway]
+listen = "127.0.0.1:{}"
+operator_token = "storm"
+approve_placed_orders = true
+
+[gateway.shopify]
+secret = "storm"
+
+[worker]
+session_timeout_ms = 8000
+
+[sandbox]
+listen = "{sandbox}"
+receipts = "{}"
+"#,
+        at.gateway,
+        receipts.display(),
+    );
+    for (index, (prefix, name, repeat)) in SUPPLIERS.into_iter().enumerate() {
+        let mut skus = vec![format!("{prefix}*")];
+        skus.extend(
+            others
+                .iter()
+                .filter(|_| index == 0)
+                .map(ToString::to_string),
+        );
+        text.push_str(&format!(
+            r#"
+[orders.suppliers.{name}]
+skus = {skus:?}
+base_url = "http://{sandbox}/suppliers/{name}"
+token = "{name}-token"
+repeat = "{repeat}"
+timeout_ms = 5000
+
+[sandbox.suppliers.{name}]
+repeat = "{repeat}"
+token = "{name}-token"
+"#
+        ));
+    }
+    let path = folder.join("argosy.toml");
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// How the orders worker stands with an event, in an answer of `GET /v1/events/{id}`.
+pub(super) fn orders_state(answer: &Value) -> Option<&str> {
+    let workers = answer.get("workers")?.as_array()?;
+    workers
+        .iter()
+        .find(|worker| worker["worker"] == "orders")?
+        .get("state")?
+        .as_str()
+}

@@ -1,0 +1,173 @@
+//! The fleet under the storm: real processes with a log each, that can be killed, stopped, frozen and started again.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+
+/// A process that is started again and again under one name.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    binary: PathBuf,
+    logs: PathBuf,
+    starts: usize,
+    child: Option<Child>,
+    frozen: bool,
+}
+
+impl Process {
+    /// Not started yet. Each start writes a log of its own, `<name>-<n>.log`.
+    pub fn new(
+        name: &str,
+        binary: &Path,
+        logs: &Path,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
+        Self {
+            name: name.to_string(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            environment: environment
+                .iter()
+                .map(|(key, value)| ((*key).to_string(), value.clone()))
+                .collect(),
+            binary: binary.to_path_buf(),
+            logs: logs.to_path_buf(),
+            starts: 0,
+            child: None,
+            frozen: false,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts it, unless it runs.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be made, or the process not be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        if self.is_running() {
+            return Ok(());
+        }
+        self.starts += 1;
+        let log = self.logs.join(format!("{}-{}.log", self.name, self.starts));
+        let file =
+            File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
+        let child = Command::new(&self.binary)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("failed to start {}", self.binary.display()))?;
+        self.child = Some(child);
+        self.frozen = false;
+        Ok(())
+    }
+
+    /// Does it run (frozen or not)?
+    pub fn is_running(&mut self) -> bool {
+        self.child
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Is it frozen?
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child
+            .as_mut()
+            .and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// kill -9, and waits for its end.
+    pub fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself; then there is nobody to kill.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        self.child = None;
+        self.frozen = false;
+    }
+
+    /// SIGTERM; does not wait.
+    pub fn terminate(&mut self) {
+        self.signal("TERM");
+    }
+
+    /// SIGSTOP.
+    pub fn freeze(&mut self) {
+        self.signal("STOP");
+        self.frozen = true;
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&mut self) {
+        self.signal("CONT");
+        self.frozen = false;
+    }
+
+    /// Waits for its end after `terminate`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not end in time.
+    pub fn await_end(&mut self, at_most: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + at_most;
+        while self.is_running() {
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "{} did not end within {at_most:?} of SIGTERM",
+                self.name
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.child = None;
+        Ok(())
+    }
+
+    /// CPU seconds that it has used so far (user and system), from /proc.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let pid = self.child.as_ref()?.id();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks: f64 =
+            fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+        Some(ticks / 100.0)
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            // A process that is gone already needs no signal.
+            drop(
+                Command::new("kill")
+                    .arg(format!("-{name}"))
+                    .arg(child.id().to_string())
+                    .status(),
+            );
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,71 @@
+//! What every suite's command has in common: a runtime, one line of JSON on stdout, talk on stderr, an exit status.
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    process::{ExitCode, id},
+};
+
+use serde_json::Value;
+
+/// What a suite came to.
+pub trait Verdict {
+    /// The last line of stdout.
+    fn to_json(&self) -> Value;
+
+    /// 0 holds, 1 violated, 2 shows too little.
+    fn exit_code(&self) -> u8;
+}
+
+/// The exit status of a suite that could not be run.
+pub const COULD_NOT_RUN: u8 = 3;
+
+/// Runs a suite to its end and prints its verdict.
+pub fn conclude<V: Verdict>(
+    name: &str,
+    suite: impl Future<Output = anyhow::Result<V>>,
+) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    tell(
+        name,
+        runtime
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(suite)),
+    )
+}
+
+/// Prints a verdict, or why there is none.
+pub fn tell<V: Verdict>(name: &str, ran: anyhow::Result<V>) -> ExitCode {
+    match ran {
+        Ok(verdict) => {
+            #[expect(clippy::print_stdout, reason = "the result")]
+            {
+                println!("{}", verdict.to_json());
+            }
+            ExitCode::from(verdict.exit_code())
+        }
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the reason")]
+            {
+                eprintln!("{name}: {error:#}");
+            }
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+/// A line of progress.
+pub fn progress(line: &str) {
+    #[expect(clippy::print_stderr, reason = "progress is talk")]
+    {
+        eprintln!("{line}");
+    }
+}
+
+/// The folder that was asked for, or a new one among the temporary files.
+pub fn folder(asked: Option<PathBuf>, name: &str) -> PathBuf {
+    asked.unwrap_or_else(|| std::env::temp_dir().join(format!("argosy-{name}-{}", id())))
+}
