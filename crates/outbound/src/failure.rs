@@ -121,6 +121,12 @@ impl Failure {
         }
     }
 
+    /// The same failure with another decision.
+    #[must_use]
+    pub fn with_decision(self, decision: Decision) -> Self {
+        Self { decision, ..self }
+    }
+
     /// The same failure with its source.
     #[must_use]
     pub fn because(self, source: impl Error + Send + Sync + 'static) -> Self {

@@ -1,0 +1,161 @@
+//! What a supplier's answers mean.
+//!
+//! Invariant: a good status whose body is not what the contract says is ambiguous; only the contract's own words make
+//! an order drafted, confirmed, or found.
+
+use argosy_kernel::Death;
+use argosy_outbound::{
+    Class, Decision, Failure, Response, classified, classify_status, unreadable,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    Confirmed, Draft,
+    problem::{Code, Problem, Refusal},
+};
+
+/// Longest id that a supplier may give an order, in characters.
+const ORDER_ID_CHARS_MAX: usize = 255;
+
+/// An order, as far as it is used.
+#[derive(Deserialize)]
+struct Order {
+    order_id: String,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Draft,
+    Received,
+    Accepted,
+    Rejected,
+    Shipped,
+    Delivered,
+    Cancelled,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Order>,
+}
+
+/// 201, 200 (a repeat that the supplier remembers), or 409 `duplicate_order` (a repeat that it recognises).
+pub(super) fn draft(response: &Response) -> Result<Draft, Failure> {
+    let problem = match classify_status(response) {
+        Ok(()) => {
+            let order: Order = body(response)?;
+            return Ok(Draft {
+                order_id: order_id(order.order_id, response)?,
+            });
+        }
+        Err(_) => Problem::read(response),
+    };
+    match (problem.code(), &problem.existing_order_id) {
+        (Code::DuplicateOrder, Some(existing)) if response.status == 409 => Ok(Draft {
+            order_id: order_id(existing.clone(), response)?,
+        }),
+        _ => Err(problem.failure(response)),
+    }
+}
+
+/// 200, also for a repeat.
+pub(super) fn confirmed(response: &Response) -> Result<Confirmed, Failure> {
+    let order = order(response)?;
+    taken(order, response)?
+        .ok_or_else(|| unreadable(response, "a confirmed order is still shown as a draft"))
+}
+
+/// Orders under our reference: none, one, or a matter for a human.
+pub(super) fn found_draft(response: &Response) -> Result<Option<Draft>, Failure> {
+    if classify_status(response).is_err() {
+        return Err(lookup_failure(response));
+    }
+    let Page { mut items } = body(response)?;
+    if items.len() > 1 {
+        let message = format!(
+            "{} orders stand under our reference; cancel all but one and resolve the effect",
+            items.len()
+        );
+        let failure = classified(Class::Permanent, response.status, message);
+        return Err(failure.with_decision(Decision::Dead(Death::Ambiguous)));
+    }
+    items
+        .pop()
+        .map(|order| {
+            Ok(Draft {
+                order_id: order_id(order.order_id, response)?,
+            })
+        })
+        .transpose()
+}
+
+/// Whether an order is past its draft.
+pub(super) fn found_confirmed(response: &Response) -> Result<Option<Confirmed>, Failure> {
+    if classify_status(response).is_err() {
+        return Err(lookup_failure(response));
+    }
+    taken(body(response)?, response)
+}
+
+fn order(response: &Response) -> Result<Order, Failure> {
+    match classify_status(response) {
+        Ok(()) => body(response),
+        Err(_) => Err(Problem::read(response).failure(response)),
+    }
+}
+
+/// The order, if the supplier has taken it; `None` while it is a draft.
+fn taken(order: Order, response: &Response) -> Result<Option<Confirmed>, Failure> {
+    let status = match order.status {
+        Status::Draft => return Ok(None),
+        Status::Rejected | Status::Cancelled => {
+            return Err(Refusal::new(Code::OrderClosed).failure(response.status));
+        }
+        Status::Received => "received",
+        Status::Accepted => "accepted",
+        Status::Shipped => "shipped",
+        Status::Delivered => "delivered",
+    };
+    let order_id = order_id(order.order_id, response)?;
+    Ok(Some(Confirmed {
+        order_id,
+        status: status.to_owned(),
+    }))
+}
+
+/// A refusal to look up says nothing of the effect: that stays unknown.
+fn lookup_failure(response: &Response) -> Failure {
+    let failure = Problem::read(response).failure(response);
+    match failure.class {
+        Some(Class::Permanent) => failure.with_decision(Decision::Dead(Death::Ambiguous)),
+        _ => failure,
+    }
+}
+
+/// An id that can stand in a path.
+fn order_id(id: String, response: &Response) -> Result<String, Failure> {
+    let is_usable = !matches!(&*id, "" | "." | "..")
+        && id.chars().count() <= ORDER_ID_CHARS_MAX
+        && !id.chars().any(char::is_control);
+    if !is_usable {
+        return Err(unreadable(
+            response,
+            "the supplier's order_id is empty, too long or no plain text",
+        ));
+    }
+    Ok(id)
+}
+
+fn body<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
+    let mut deserializer = serde_json::Deserializer::from_slice(&response.body);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let message = format!(
+            "the answer is not what the contract says, at {}",
+            error.path()
+        );
+        // The parser's own message may repeat what it met: only the path is kept.
+        unreadable(response, message)
+    })
+}

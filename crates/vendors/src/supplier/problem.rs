@@ -1,0 +1,196 @@
+//! A supplier's refusal: problem+json, reduced to its code and the lines it names.
+//!
+//! Invariant: texts written for people stay out, because they may repeat an address; what is kept is short.
+
+use std::fmt;
+
+use argosy_outbound::{Class, Failure, Response, classified, classify_status};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Lines that one refusal names at most; the rest is left out.
+const LINES_MAX: usize = 20;
+
+/// Longest code, id or pointer that is kept, in characters.
+const TEXT_CHARS_MAX: usize = 100;
+
+/// What a supplier refuses for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A line is not in stock.
+    OutOfStock,
+    /// A line costs more than was allowed.
+    PriceChanged,
+    /// It cannot be sent there.
+    AddressInvalid,
+    /// The idempotency key was used for another body.
+    IdempotencyMismatch,
+    /// Our reference is taken, and by what is not said.
+    DuplicateOrder,
+    /// The supplier does not know the order.
+    OrderNotFound,
+    /// The supplier cannot be asked by our reference.
+    LookupNotSupported,
+    /// The order can no longer be changed, or has ended.
+    TooLate,
+    /// The supplier rejected or cancelled the order.
+    OrderClosed,
+    /// Another code, or none.
+    Other,
+}
+
+impl Code {
+    fn of(code: Option<&str>) -> Self {
+        match code {
+            Some("out_of_stock") => Self::OutOfStock,
+            Some("price_changed") => Self::PriceChanged,
+            Some("address_invalid") => Self::AddressInvalid,
+            Some("idempotency_mismatch") => Self::IdempotencyMismatch,
+            Some("duplicate_order") => Self::DuplicateOrder,
+            Some("order_not_found") => Self::OrderNotFound,
+            Some("lookup_not_supported") => Self::LookupNotSupported,
+            Some("too_late") => Self::TooLate,
+            _ => Self::Other,
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::OutOfStock => "out of stock",
+            Self::PriceChanged => "the price is above what was allowed",
+            Self::AddressInvalid => "it cannot be sent to that address",
+            Self::IdempotencyMismatch => "the idempotency key was used for another request",
+            Self::DuplicateOrder => {
+                "our reference is taken, and the supplier does not say by which order"
+            }
+            Self::OrderNotFound => "the supplier does not know the order",
+            Self::LookupNotSupported => {
+                "the supplier finds no orders by our reference; configure it without lookup"
+            }
+            Self::TooLate => "the order can no longer be changed",
+            Self::OrderClosed => "the supplier rejected or cancelled the order",
+            Self::Other => "the supplier refuses it",
+        }
+    }
+}
+
+/// A supplier's final refusal, found in the failure of a call by [`Refusal::of`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct Refusal {
+    /// What for.
+    pub code: Code,
+    /// The lines it names: our line reference where the supplier repeats it, else a pointer into the request.
+    pub lines: Vec<String>,
+}
+
+impl Refusal {
+    /// The refusal that this failure is made of, if it is one.
+    pub fn of(failure: &Failure) -> Option<&Self> {
+        std::error::Error::source(failure)?.downcast_ref()
+    }
+
+    pub(super) fn new(code: Code) -> Self {
+        Self {
+            code,
+            lines: Vec::new(),
+        }
+    }
+
+    /// The failure that it is: the record's own fault, for good.
+    pub(super) fn failure(self, status: u16) -> Failure {
+        classified(Class::Permanent, status, self.to_string()).because(self)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.what())?;
+        if !self.lines.is_empty() {
+            write!(f, " ({})", self.lines.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// A problem document, as far as it is used. Everything may be missing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Problem {
+    code: Option<String>,
+    pub(super) existing_order_id: Option<String>,
+    errors: Vec<FieldError>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FieldError {
+    pointer: Option<String>,
+    line_ref: Option<String>,
+    code: Option<String>,
+}
+
+impl Problem {
+    /// Reads the document; what is not one is an empty one, since the status speaks too.
+    pub(super) fn read(response: &Response) -> Self {
+        serde_json::from_slice(&response.body).unwrap_or_default()
+    }
+
+    pub(super) fn code(&self) -> Code {
+        Code::of(self.code.as_deref())
+    }
+
+    /// The failure of an answer that is not 2xx: by its code where that says more than its status.
+    pub(super) fn failure(&self, response: &Response) -> Failure {
+        let Err(failure) = classify_status(response) else {
+            return classified(
+                Class::Ambiguous,
+                response.status,
+                "the answer is a problem with a good status",
+            );
+        };
+        let is_final = match self.code() {
+            Code::Other => failure.class == Some(Class::Permanent),
+            // Codes count on the statuses that the contract gives them; a gateway's 502 may carry anything.
+            _ => {
+                (400..500).contains(&response.status)
+                    && !matches!(response.status, 401 | 402 | 403 | 408 | 429)
+            }
+        };
+        if is_final {
+            self.refusal().failure(response.status)
+        } else {
+            failure
+        }
+    }
+
+    fn refusal(&self) -> Refusal {
+        let lines = self
+            .errors
+            .iter()
+            .take(LINES_MAX)
+            .filter_map(FieldError::line)
+            .collect();
+        Refusal {
+            code: self.code(),
+            lines,
+        }
+    }
+}
+
+impl FieldError {
+    fn line(&self) -> Option<String> {
+        let place = self.line_ref.as_deref().or(self.pointer.as_deref())?;
+        let place = short(place);
+        Some(match self.code.as_deref() {
+            Some(code) => format!("{place}: {}", short(code)),
+            None => place,
+        })
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(TEXT_CHARS_MAX)
+        .collect()
+}
