@@ -7,3 +7,4 @@ pub mod saboteurs;
 pub mod servers;
 pub mod storm;
 pub mod suite;
+pub mod webhooks;
