@@ -4,6 +4,7 @@
 mod group;
 pub mod limits;
 mod port;
+mod postgres;
 
 pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
 pub use port::{
@@ -11,3 +12,4 @@ pub use port::{
     OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelineRow,
     is_final,
 };
+pub use postgres::Postgres;

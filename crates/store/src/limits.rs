@@ -1,5 +1,7 @@
 //! What a single value may weigh: checked before anything is sent, so that one item cannot fail its batch inside.
 
+use std::time::Duration;
+
 use crate::{Claim, EffectId, OutcomeRow, RecordedOutcome, Resolution, StoreError};
 
 /// A stored request has at most this many bytes.
@@ -10,6 +12,9 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// A text that identifies an effect (worker, source, event, name, key) has at most this many bytes.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// A claim is held for at most this long; more is taken as this much.
+pub const HOLD_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// The rows of one operator's question (effects of an event, audit) are at most this many.
 pub const OPERATOR_ROWS_MAX: u32 = 1_000;

@@ -209,12 +209,9 @@ impl ModelStore {
     fn answer(&mut self, now: Duration, operation: Operation) -> Result<Answer, StoreError> {
         let tables = &mut self.tables;
         Ok(match operation {
-            Operation::TakeOwners { instance, owners } => Answer::Owners(
-                owners
-                    .into_iter()
-                    .map(|owner| tables.take_owner(instance, owner))
-                    .collect(),
-            ),
+            Operation::TakeOwners { instance, owners } => {
+                Answer::Owners(tables.take_owners(instance, &owners))
+            }
             Operation::Recall(events) => Answer::Recalled(effects::recall(tables, now, &events)),
             Operation::Claim(claims) => Answer::Claimed(effects::claim(tables, now, claims)?),
             Operation::Record(outcomes) => {

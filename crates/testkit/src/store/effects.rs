@@ -57,7 +57,7 @@ fn claim_one(tables: &mut Tables, now: Duration, claim: Claim) -> ClaimAnswer {
     if tables.epoch(&claim.owner) != Some(claim.epoch) {
         return ClaimAnswer::Fenced;
     }
-    let deadline = now + claim.hold;
+    let deadline = now + claim.hold.min(limits::HOLD_MAX);
     let granted = match tables.effect(&claim.id) {
         None => StoredEffect {
             // A row that was erased is claimed anew, past the number that was seen.

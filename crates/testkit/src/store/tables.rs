@@ -1,6 +1,10 @@
 //! The model's tables with their undo log: every change remembers what it replaced.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use argosy_kernel::Epoch;
 use argosy_store::{
@@ -110,7 +114,17 @@ impl Tables {
         }
     }
 
-    pub(super) fn take_owner(&mut self, instance: Uuid, owner: OwnerKey) -> Epoch {
+    /// One epoch for who is named twice.
+    pub(super) fn take_owners(&mut self, instance: Uuid, owners: &[OwnerKey]) -> Vec<Epoch> {
+        let once: BTreeSet<&OwnerKey> = owners.iter().collect();
+        let epochs: BTreeMap<&OwnerKey, Epoch> = once
+            .into_iter()
+            .map(|owner| (owner, self.take_owner(instance, owner.clone())))
+            .collect();
+        owners.iter().map(|owner| epochs[owner]).collect()
+    }
+
+    fn take_owner(&mut self, instance: Uuid, owner: OwnerKey) -> Epoch {
         let before = self.owners.get(&owner).copied();
         let epoch = Epoch(before.map_or(0, |(epoch, _)| epoch.0) + 1);
         self.owners.insert(owner.clone(), (epoch, instance));
