@@ -87,7 +87,6 @@ pub(crate) struct Owner {
     gates: BTreeMap<Partition, CancellationToken>,
     live: HashMap<At, Live>,
     first_failures: HashMap<At, i64>,
-    commits: HashMap<argosy_kernel::CommitNumber, Vec<(TopicPartition, Partition)>>,
     left: bool,
 }
 
@@ -111,7 +110,6 @@ impl Owner {
             gates: BTreeMap::new(),
             live: HashMap::new(),
             first_failures: HashMap::new(),
-            commits: HashMap::new(),
             left: false,
             parts,
         }
@@ -260,7 +258,6 @@ impl Owner {
                 self.feed(Input::Lost { partitions });
             }
             ConsumerEvent::CommitEnded(commit, results) => {
-                self.commits.remove(&commit);
                 let results = results
                     .into_iter()
                     .filter_map(|(at, result)| Some((self.partition(&at)?, result)));
@@ -282,6 +279,8 @@ impl Owner {
                 gate.cancel();
             }
         }
+        self.first_failures
+            .retain(|at, _| !partitions.contains(&at.partition));
         partitions
     }
 }

@@ -73,18 +73,15 @@ impl Owner {
                 self.parts.shop.timelines.settled(step, told);
             }
             Action::Commit { commit, offsets } => {
-                let mut names = Vec::with_capacity(offsets.len());
                 let mut positions = Vec::with_capacity(offsets.len());
                 for (partition, offset, metadata) in offsets {
                     let of = self.name(partition);
-                    names.push((of.clone(), partition));
                     positions.push(Position {
                         of,
                         offset,
                         metadata,
                     });
                 }
-                self.commits.insert(commit, names);
                 self.parts.consumer.commit(commit, positions);
             }
             Action::HoldIntake(partition) => {

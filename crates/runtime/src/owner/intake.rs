@@ -57,19 +57,10 @@ impl Owner {
         match &input {
             Input::Finished { at, end } => {
                 self.live.remove(at);
-                match end {
-                    RunEnd::Failed { .. } => {
-                        self.first_failures
-                            .entry(*at)
-                            .or_insert_with(clock::wall_ms);
-                    }
-                    RunEnd::Done { .. } | RunEnd::Skipped(_) => {
-                        drop(self.first_failures.remove(at))
-                    }
-                    RunEnd::Deferred { .. }
-                    | RunEnd::Dead { .. }
-                    | RunEnd::Dropped { .. }
-                    | RunEnd::Fenced => {}
+                if let RunEnd::Failed { .. } = end {
+                    self.first_failures
+                        .entry(*at)
+                        .or_insert_with(clock::wall_ms);
                 }
             }
             Input::Owned {
