@@ -12,7 +12,9 @@ use thiserror::Error;
 /// The header that carries the signature, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-shopify-hmac-sha256";
 
-/// Base64 of 32 bytes.
+const SIGNATURE_BYTES: usize = 32;
+
+/// Base64 of so many bytes.
 const SIGNATURE_CHARS: usize = 44;
 
 /// The secrets that may have signed a delivery.
@@ -71,7 +73,9 @@ impl WebhookSecrets {
         }
         let signature = STANDARD
             .decode(signature)
-            .map_err(|_| SignatureError::Malformed)?;
+            .ok()
+            .filter(|signature| signature.len() == SIGNATURE_BYTES)
+            .ok_or(SignatureError::Malformed)?;
         let is_signed = |secret: &Hmac<Sha256>| {
             secret
                 .clone()

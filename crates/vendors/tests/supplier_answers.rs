@@ -1,0 +1,268 @@
+//! Every answer of a supplier, good and bad, comes to one class and never to a panic.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{fs, path::PathBuf};
+
+use argosy_kernel::Death;
+use argosy_outbound::{Class, Decision, Dependency, Failure, Method, Repeat, Response};
+use argosy_vendors::supplier::{Code, Confirmed, Draft, Metadata, NewOrder, Refusal, Supplier};
+use bytes::Bytes;
+
+fn supplier() -> Supplier {
+    let dependency = Dependency("acme".into());
+    Supplier {
+        name: "acme".into(),
+        dependency,
+        repeat: Repeat::Never,
+        has_lookup: true,
+    }
+}
+
+fn order() -> NewOrder {
+    NewOrder {
+        external_order_id: "a b/ü&x=1".to_owned(),
+        items: Vec::new(),
+        ship_to: None,
+        metadata: Metadata {
+            order: "1".to_owned(),
+            sequence: 1,
+        },
+    }
+}
+
+fn drafted() -> Draft {
+    Draft {
+        order_id: "S-1001".to_owned(),
+    }
+}
+
+fn file(name: &str) -> Bytes {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../contracts/supplier")
+        .join(name);
+    fs::read(path).unwrap().into()
+}
+
+fn answer(status: u16, body: impl Into<Bytes>) -> Response {
+    Response {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+    }
+}
+
+fn draft(status: u16, body: impl Into<Bytes>) -> Result<Draft, Failure> {
+    (supplier().draft(&order()).read)(&answer(status, body))
+}
+
+fn confirm(status: u16, body: impl Into<Bytes>) -> Result<Confirmed, Failure> {
+    (supplier().confirm(&drafted()).read)(&answer(status, body))
+}
+
+fn find_draft(status: u16, body: impl Into<Bytes>) -> Result<Option<Draft>, Failure> {
+    (supplier().draft(&order()).lookup.unwrap().read)(&answer(status, body))
+}
+
+fn find_confirmed(status: u16, body: impl Into<Bytes>) -> Result<Option<Confirmed>, Failure> {
+    (supplier().confirm(&drafted()).lookup.unwrap().read)(&answer(status, body))
+}
+
+#[test]
+fn a_created_and_a_remembered_draft_read_alike() {
+    for status in [200, 201] {
+        assert_eq!(draft(status, file("order-draft.json")).unwrap(), drafted());
+    }
+}
+
+#[test]
+fn a_reference_that_the_supplier_knows_is_a_draft_already_done() {
+    assert_eq!(
+        draft(409, file("problem-duplicate-order.json")).unwrap(),
+        drafted()
+    );
+}
+
+#[test]
+fn a_duplicate_without_its_order_is_a_final_refusal() {
+    let failure = draft(409, r#"{"code":"duplicate_order"}"#).unwrap_err();
+    assert_eq!(failure.class, Some(Class::Permanent));
+    assert_eq!(Refusal::of(&failure).unwrap().code, Code::DuplicateOrder);
+}
+
+#[test]
+fn business_refusals_are_permanent_and_name_their_lines_but_no_address() {
+    for (name, status, code, line) in [
+        (
+            "problem-out-of-stock.json",
+            422,
+            Code::OutOfStock,
+            Some("11: out_of_stock"),
+        ),
+        (
+            "problem-address-invalid.json",
+            422,
+            Code::AddressInvalid,
+            Some("/ship_to/address1: address_invalid"),
+        ),
+        (
+            "problem-idempotency-mismatch.json",
+            409,
+            Code::IdempotencyMismatch,
+            None,
+        ),
+        (
+            "problem-order-not-found.json",
+            404,
+            Code::OrderNotFound,
+            None,
+        ),
+    ] {
+        let failure = draft(status, file(name)).unwrap_err();
+        assert_eq!(failure.class, Some(Class::Permanent), "{name}");
+        assert_eq!(failure.decision, Decision::Dead(Death::Refused), "{name}");
+        let refusal = Refusal::of(&failure).unwrap();
+        assert_eq!(refusal.code, code);
+        assert_eq!(refusal.lines.first().map(String::as_str), line);
+        assert!(
+            !format!("{failure} {failure:?} {refusal}").contains("Harbour"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_good_status_with_a_useless_body_is_ambiguous() {
+    let long = format!(r#"{{"order_id":"{}","status":"draft"}}"#, "x".repeat(256));
+    for body in [
+        "",
+        "<html>502</html>",
+        "null",
+        "[]",
+        "{}",
+        r#"{"order_id":"S-1"}"#,
+        r#"{"order_id":7,"status":"draft"}"#,
+        r#"{"order_id":"S-1","status":"teleported"}"#,
+        r#"{"order_id":"","status":"draft"}"#,
+        r#"{"order_id":"..","status":"draft"}"#,
+        r#"{"order_id":"a\nb","status":"draft"}"#,
+        r#"{"order_id":"S-1","order_id":"S-2","status":"draft"}"#,
+        r#"{"order_id":"S-1","status":"dra"#,
+        &long,
+    ] {
+        let failure = draft(201, body.to_owned()).unwrap_err();
+        assert_eq!(failure.class, Some(Class::Ambiguous), "{body}");
+        let failure = confirm(200, body.to_owned()).unwrap_err();
+        assert_eq!(failure.class, Some(Class::Ambiguous), "{body}");
+        find_draft(200, body.to_owned()).unwrap_err();
+    }
+}
+
+#[test]
+fn a_status_counts_where_the_body_says_nothing() {
+    for (status, body, class) in [
+        (
+            502,
+            r#"{"code":"duplicate_order","existing_order_id":"S-9"}"#,
+            Class::Ambiguous,
+        ),
+        (500, "not json", Class::Ambiguous),
+        (504, "", Class::Ambiguous),
+        (503, r#"{"code":"out_of_stock"}"#, Class::NotExecuted(None)),
+        (429, r#"{"code":"out_of_stock"}"#, Class::Throttled(None)),
+        (401, r#"{"code":"order_not_found"}"#, Class::Unauthorized),
+        (402, "", Class::Quota),
+        (409, "{}", Class::Conflict),
+        (400, "[1]", Class::Permanent),
+        (422, r#"{"code":7}"#, Class::Permanent),
+        (418, "", Class::Permanent),
+    ] {
+        assert_eq!(
+            draft(status, body).unwrap_err().class,
+            Some(class.clone()),
+            "{status} {body}"
+        );
+        assert_eq!(
+            confirm(status, body).unwrap_err().class,
+            Some(class),
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_confirmation_is_done_only_past_the_draft() {
+    assert_eq!(
+        confirm(200, file("order-accepted.json")).unwrap().status,
+        "accepted"
+    );
+    assert_eq!(
+        confirm(200, file("order-draft.json")).unwrap_err().class,
+        Some(Class::Ambiguous)
+    );
+    for status in ["rejected", "cancelled"] {
+        let failure =
+            confirm(200, format!(r#"{{"order_id":"S-1","status":"{status}"}}"#)).unwrap_err();
+        assert_eq!(Refusal::of(&failure).unwrap().code, Code::OrderClosed);
+    }
+}
+
+#[test]
+fn a_lookup_tells_done_from_not_done_and_from_unknown() {
+    assert_eq!(
+        find_draft(200, file("page-one.json")).unwrap(),
+        Some(drafted())
+    );
+    assert_eq!(find_draft(200, file("page-empty.json")).unwrap(), None);
+    assert_eq!(
+        find_confirmed(200, file("order-accepted.json"))
+            .unwrap()
+            .unwrap()
+            .order_id,
+        "S-1001"
+    );
+    assert_eq!(find_confirmed(200, file("order-draft.json")).unwrap(), None);
+    for failure in [
+        find_draft(404, r#"{"code":"lookup_not_supported"}"#).unwrap_err(),
+        find_confirmed(404, file("problem-order-not-found.json")).unwrap_err(),
+        find_draft(
+            200,
+            r#"{"items":[{"order_id":"1","status":"draft"},{"order_id":"2","status":"draft"}]}"#,
+        )
+        .unwrap_err(),
+    ] {
+        assert_eq!(
+            failure.decision,
+            Decision::Dead(Death::Ambiguous),
+            "{failure}"
+        );
+    }
+    assert_eq!(
+        find_draft(502, "").unwrap_err().class,
+        Some(Class::Ambiguous)
+    );
+}
+
+#[test]
+fn references_and_ids_cannot_leave_their_place_in_a_path() {
+    let call = supplier().draft(&order());
+    let lookup = call.lookup.unwrap().request;
+    assert_eq!(
+        lookup.path,
+        "/v1/orders?external_order_id=a%20b%2F%C3%BC%26x%3D1"
+    );
+    assert_eq!(lookup.method, Method::Get);
+    let call = supplier().confirm(&Draft {
+        order_id: "../x?y#z".to_owned(),
+    });
+    assert_eq!(call.request.path, "/v1/orders/..%2Fx%3Fy%23z/confirm");
+}
+
+#[test]
+fn a_supplier_without_lookup_is_never_asked() {
+    let supplier = Supplier {
+        has_lookup: false,
+        ..supplier()
+    };
+    assert!(supplier.draft(&order()).lookup.is_none());
+    assert!(supplier.confirm(&drafted()).lookup.is_none());
+}
