@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use argosy_events::fleet::v1::{State, step::run::Outcome as Told};
+use argosy_events::{
+    Envelope,
+    fleet::v1::{State, step::run::Outcome as Told},
+};
 use argosy_kernel::{Death, Dispatch, Epoch, Input, RunEnd, RunRecord};
 use argosy_outbound::{Decision, Failure, Stack};
 use argosy_store::{Grouped, OwnerKey};
@@ -109,20 +112,7 @@ async fn one(
         }
     };
     let in_call = Arc::new(AtomicBool::new(false));
-    let mut cx = Context::new(ContextParts {
-        worker: shop.worker,
-        handled: Arc::clone(&shop.handled),
-        envelope: Arc::clone(envelope),
-        stack: Arc::clone(&shop.stack),
-        store: shop.store.clone(),
-        run: Arc::new(RunIdentity {
-            owner: owner_key(shop, &body),
-            epoch,
-            run: Uuid::now_v7(),
-        }),
-        steps,
-        in_call: Arc::clone(&in_call),
-    });
+    let mut cx = context(shop, &body, envelope, epoch, steps, &in_call);
     let ended = {
         let handled = AssertUnwindSafe(handler.run(&body, &shop.stack, &mut cx)).catch_unwind();
         let mut handled = std::pin::pin!(handled);
@@ -162,6 +152,30 @@ async fn one(
     };
     steps.push(Steps::run(attempts + 1, told, &detail, started.elapsed()));
     (end, steps)
+}
+
+fn context(
+    shop: &Shop,
+    body: &Body,
+    envelope: &Arc<Envelope>,
+    epoch: Epoch,
+    steps: RunSteps,
+    in_call: &Arc<AtomicBool>,
+) -> Context {
+    Context::new(ContextParts {
+        worker: shop.worker,
+        handled: Arc::clone(&shop.handled),
+        envelope: Arc::clone(envelope),
+        stack: Arc::clone(&shop.stack),
+        store: shop.store.clone(),
+        run: Arc::new(RunIdentity {
+            owner: owner_key(shop, body),
+            epoch,
+            run: Uuid::now_v7(),
+        }),
+        steps,
+        in_call: Arc::clone(in_call),
+    })
 }
 
 enum Ended {
