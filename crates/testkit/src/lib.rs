@@ -8,4 +8,5 @@ pub mod broker;
 pub mod clock;
 pub mod random;
 pub mod store;
+pub mod store_suite;
 pub mod vendor;
