@@ -1,0 +1,162 @@
+//! Projects a batch of timeline entries into the store's rows.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use argosy_events::fleet::v1::{Entry, State, TimelineBatch};
+use argosy_kernel::Death;
+use argosy_outbound::{Dependency, Failure};
+use argosy_runtime::{Context, Event, Handler, Outcome};
+use argosy_store::{Store, StoreError, TimelineRow};
+use uuid::Uuid;
+
+/// Wait before the store is tried again.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// See the module page.
+pub(crate) struct ProjectTimelines {
+    store: Arc<dyn Store>,
+}
+
+impl ProjectTimelines {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+}
+
+impl fmt::Debug for ProjectTimelines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProjectTimelines").finish_non_exhaustive()
+    }
+}
+
+impl Handler for ProjectTimelines {
+    type Body = TimelineBatch;
+
+    async fn handle(
+        &self,
+        batch: Event<TimelineBatch>,
+        _cx: &mut Context,
+    ) -> Result<Outcome, Failure> {
+        let rows = rows(&batch)?;
+        if rows.is_empty() {
+            return Ok(Outcome::Skipped("the batch is empty"));
+        }
+        self.store
+            .project(rows)
+            .await
+            .map_err(|error| classified(&error))?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn rows(batch: &TimelineBatch) -> Result<Vec<TimelineRow>, Failure> {
+    let instance = Uuid::parse_str(&batch.instance)
+        .map_err(|_| Failure::dead(Death::Invalid, "the batch's instance is not a UUID"))?;
+    batch
+        .entries
+        .iter()
+        .map(|entry| row(instance, entry))
+        .collect()
+}
+
+fn row(instance: Uuid, entry: &Entry) -> Result<TimelineRow, Failure> {
+    let steps = serde_json::to_value(&entry.steps)
+        .map_err(|error| Failure::dead(Death::Invalid, "a step has no JSON form").because(error))?;
+    Ok(TimelineRow {
+        instance,
+        number: entry.number,
+        correlation: entry.correlation_id.as_str().into(),
+        source: entry.source.as_str().into(),
+        event: entry.id.as_str().into(),
+        event_type: entry.r#type.as_str().into(),
+        worker: entry.worker.as_str().into(),
+        at_ms: entry.steps.first().map_or(0, |step| step.at_ms),
+        steps,
+        state: name(entry.state()).into(),
+    })
+}
+
+fn name(state: State) -> &'static str {
+    match state {
+        State::Accepted => "accepted",
+        State::Unspecified | State::Running => "running",
+        State::Waiting => "waiting",
+        State::Done => "done",
+        State::Skipped => "skipped",
+        State::Dead => "dead",
+    }
+}
+
+fn classified(error: &StoreError) -> Failure {
+    match error {
+        StoreError::TooLarge { .. } => Failure::dead(Death::Refused, error.to_string()),
+        StoreError::Unavailable(_) | StoreError::Schema { .. } | StoreError::Unreadable(_) => {
+            let store = Dependency("store".into());
+            Failure::dependency_down(&store, STORE_RETRY, error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argosy_events::fleet::v1::{Step, step};
+
+    use super::*;
+
+    fn entry(number: i64, state: State) -> Entry {
+        let accepted = step::Kind::Accepted(step::Accepted {});
+        let step = Step {
+            at_ms: 42,
+            kind: Some(accepted),
+        };
+        Entry {
+            number,
+            correlation_id: "flow".into(),
+            source: "shop".into(),
+            id: "1".into(),
+            worker: "orders".into(),
+            state: state.into(),
+            steps: vec![step],
+            ..Entry::default()
+        }
+    }
+
+    fn batch(instance: &str, entries: Vec<Entry>) -> TimelineBatch {
+        TimelineBatch {
+            instance: instance.into(),
+            entries,
+        }
+    }
+
+    #[test]
+    fn an_entry_becomes_a_row_with_its_steps_as_json() {
+        let instance = Uuid::from_u128(7);
+        let batch = batch(&instance.to_string(), vec![entry(3, State::Done)]);
+        let rows = rows(&batch).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].instance, rows[0].number, rows[0].at_ms),
+            (instance, 3, 42)
+        );
+        assert_eq!(&*rows[0].state, "done");
+        assert!(rows[0].steps[0].get("accepted").is_some());
+    }
+
+    #[test]
+    fn an_instance_that_is_no_uuid_is_dead_not_dropped() {
+        let failure = rows(&batch("nobody", vec![entry(1, State::Done)])).unwrap_err();
+        assert_eq!(
+            failure.decision,
+            argosy_outbound::Decision::Dead(Death::Invalid)
+        );
+    }
+
+    #[test]
+    fn a_store_that_is_down_spends_no_attempt() {
+        let failure = classified(&StoreError::Unavailable("gone".into()));
+        assert!(matches!(
+            failure.decision,
+            argosy_outbound::Decision::Wait(..)
+        ));
+    }
+}
