@@ -14,7 +14,7 @@ use std::{
 };
 
 use argosy_broker::{Broker, Consumer, ConsumerEvent, Producer, TopicPartition};
-use argosy_kernel::{Action, Assignment, At, Epoch, Input, Partition, Pump, TopicIndex};
+use argosy_kernel::{Action, Assignment, At, CommitResult, Epoch, Input, Partition, Pump, TopicIndex};
 use argosy_store::Store;
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -258,6 +258,12 @@ impl Owner {
                 self.feed(Input::Lost { partitions });
             }
             ConsumerEvent::CommitEnded(commit, results) => {
+                if results
+                    .iter()
+                    .any(|(_, result)| *result == CommitResult::Accepted)
+                {
+                    self.parts.health.broker_fault(None);
+                }
                 let results = results
                     .into_iter()
                     .filter_map(|(at, result)| Some((self.partition(&at)?, result)));
