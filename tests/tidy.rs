@@ -1,5 +1,6 @@
 //! Rules of the house that no compiler checks: who may depend on whom, and how files begin, end and are named.
 //! Every rule is a test that lists all its breaches.
+#![cfg(test)]
 
 use std::{
     collections::BTreeMap,

@@ -1,3 +1,15 @@
-//! The `argosy` binary.
+//! The binary: subcommands only. Everything that it runs is a library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod cli;
+mod client;
+mod commands;
+mod failed;
+mod output;
+mod parts;
+mod process;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,104 @@
+//! `argosy timeline <correlation id>`: what happened in a business flow, as a story.
+
+use std::{collections::HashSet, time::Duration};
+
+use argosy_shell::exit::Exit;
+use clap::Args;
+use serde_json::Value;
+
+use crate::{
+    cli::Common,
+    client::{GatewayClient, Where},
+    failed::Failed,
+    output::{Format, put, say, table},
+    process::block_on,
+};
+
+mod story;
+
+use story::{Line, story};
+
+/// Entries that are asked for at once; the gateway gives no more.
+const ROWS_MAX: &str = "10000";
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// Show what happened in a business flow
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  argosy timeline 0198f2b1-7c55-7e4b-9c7a-0d9f6a3e2b11\n  \
+    argosy timeline order-1001 --follow\n  argosy timeline order-1001 --json | jq '.entries[].steps[]'"
+)]
+pub(crate) struct Arguments {
+    /// The correlation id: printed by `argosy publish`, answered by the gateway
+    #[arg(value_name = "CORRELATION ID")]
+    id: String,
+    /// Go on telling what happens, until interrupted
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
+    let config = common.load(&[])?;
+    let client = GatewayClient::new(&arguments.place, &config)?;
+    block_on(async {
+        if arguments.follow {
+            return follow(&client, &arguments.id, common.format()).await;
+        }
+        let answer = ask(&client, &arguments.id).await?;
+        let lines = story(&answer)?;
+        common.format().data(&answer, |_| show(&lines));
+        if answer["truncated"] == Value::Bool(true) {
+            say("argosy: the flow is longer than what is shown");
+        }
+        Ok(Exit::Done)
+    })
+}
+
+async fn ask(client: &GatewayClient, id: &str) -> Result<Value, Failed> {
+    let answer = client
+        .get(&["v1", "timelines", id], &[("rows_max", ROWS_MAX)])
+        .await?;
+    Ok(answer.body)
+}
+
+/// Tells each line once. A flow that is not known yet, and a gateway that is away, are waited for.
+async fn follow(client: &GatewayClient, id: &str, format: Format) -> Result<Exit, Failed> {
+    let mut told = HashSet::new();
+    let mut said = String::new();
+    loop {
+        match ask(client, id).await {
+            Ok(answer) => {
+                let new = story(&answer)?
+                    .into_iter()
+                    .filter(|line| told.insert(line.clone()));
+                for line in new.collect::<Vec<_>>() {
+                    match format {
+                        Format::Text => put(&line.in_one_line()),
+                        Format::Json => format.data(&line, |_| String::new()),
+                    }
+                }
+            }
+            Err(failed) if failed.exit == Exit::Failed => return Err(failed),
+            Err(failed) => {
+                let why = format!("argosy: waiting: {:#}", failed.error);
+                if why != said {
+                    say(&why);
+                    said = why;
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        }
+    }
+}
+
+fn show(lines: &[Line]) -> String {
+    table(
+        &["TIME (UTC)", "WORKER", "EVENT", "STEP", "DETAIL"],
+        lines.iter().map(Line::cells),
+    )
+}
