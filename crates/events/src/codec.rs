@@ -77,15 +77,16 @@ fn decode_json<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, PayloadError> {
 }
 
 fn undecodable(path: &str, error: &serde_json::Error) -> PayloadError {
-    let shown: String = path
+    // A field whose name was not read to its end is told as `?`.
+    let known = path.trim_end_matches('?').trim_end_matches('.');
+    let shown: String = known
         .chars()
         .filter(|char| !char.is_control())
         .take(PATH_CHARS_MAX)
         .collect();
-    let path = if path == "." {
-        DOCUMENT.to_owned()
-    } else {
-        shown
+    let path = match shown.is_empty() {
+        true => DOCUMENT.to_owned(),
+        false => shown,
     };
     PayloadError::Undecodable {
         path,

@@ -52,6 +52,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// 401 for a body that nobody known has signed; there is no credential to ask for.
+    pub(crate) fn unsigned(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unsigned", detail)
+    }
+
     /// 403.
     pub(crate) fn closed(detail: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "closed", detail)
@@ -183,7 +188,7 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if kind == "unauthorized" {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

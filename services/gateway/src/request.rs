@@ -1,12 +1,14 @@
 //! What endpoints read from requests: bodies, queries, names, credentials. Whatever does not fit is a problem.
 
 mod body;
+mod json;
 mod name;
 mod operator;
 mod query;
 mod token;
 
 pub(crate) use body::Body;
+pub(crate) use json::json;
 pub(crate) use name::{Name, encoded, name};
 pub(crate) use operator::Operator;
 pub(crate) use query::query;

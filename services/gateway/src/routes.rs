@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use argosy_broker::Producer;
 use argosy_shell::config::{Gateway, Secret};
 use argosy_store::Store;
+use argosy_vendors::shopify::{SecretError, WebhookSecrets};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -16,7 +17,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    endpoints::{accept_event, effects, event_status, resolve_effect, timeline},
+    endpoints::{accept_event, effects, event_status, resolve_effect, shopify_webhook, timeline},
     intake::Intake,
     layers,
     problem::Problem,
@@ -31,6 +32,7 @@ struct Inner {
     intake: Intake,
     store: Arc<dyn Store>,
     in_flight: Arc<Semaphore>,
+    shopify: Option<WebhookSecrets>,
 }
 
 impl fmt::Debug for Api {
@@ -44,16 +46,31 @@ impl fmt::Debug for Api {
 impl Api {
     /// The producer's own message timeout must be the settings' deadline, so that nothing is written long after its
     /// request was answered.
-    pub fn new(settings: Gateway, producer: Arc<dyn Producer>, store: Arc<dyn Store>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// A webhook secret is empty.
+    pub fn new(
+        settings: Gateway,
+        producer: Arc<dyn Producer>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, SecretError> {
         let in_flight = Arc::new(Semaphore::new(
             settings.in_flight_max.min(Semaphore::MAX_PERMITS),
         ));
-        Self(Arc::new(Inner {
+        let exposed =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        let previous = exposed(&settings.shopify.secret_previous);
+        let shopify = exposed(&settings.shopify.secret)
+            .map(|current| WebhookSecrets::new(&current, previous.as_deref()))
+            .transpose()?;
+        Ok(Self(Arc::new(Inner {
             settings,
             intake: Intake::new(producer),
             store,
             in_flight,
-        }))
+            shopify,
+        })))
     }
 
     pub(crate) fn intake(&self) -> &Intake {
@@ -84,6 +101,14 @@ impl Api {
         self.0.settings.intake_token.as_ref()
     }
 
+    pub(crate) fn shopify_secrets(&self) -> Option<&WebhookSecrets> {
+        self.0.shopify.as_ref()
+    }
+
+    pub(crate) fn approves_placed_orders(&self) -> bool {
+        self.0.settings.approve_placed_orders
+    }
+
     pub(crate) fn in_flight(&self) -> Arc<Semaphore> {
         Arc::clone(&self.0.in_flight)
     }
@@ -100,6 +125,7 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(api.clone(), layers::in_flight))
         .layer(DefaultBodyLimit::max(api.body_bytes_max()));
     Router::new()
+        .route("/webhooks/shopify", post(shopify_webhook::endpoint))
         .route("/v1/events", post(accept_event::endpoint))
         .route("/v1/events/{id}", get(event_status::endpoint))
         .route("/v1/timelines/{correlation_id}", get(timeline::endpoint))

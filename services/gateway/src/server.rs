@@ -8,6 +8,7 @@ use argosy_shell::{
     probes::{self, Health, ListenError, Readiness},
 };
 use argosy_store::Store;
+use argosy_vendors::shopify::SecretError;
 use axum::{Router, body::Body, extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +26,9 @@ const CONNECTIONS_MAX: usize = 4_096;
 
 /// A request's line and headers, together.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
+
+/// What is read ahead of one connection.
+const READ_BYTES_MAX: usize = 128 * 1_024;
 
 /// Headers of a request.
 const HEADERS_MAX: usize = 64;
@@ -66,6 +70,9 @@ pub enum GatewayError {
     /// The address is taken or not ours.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A webhook secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The address of the listener cannot be told.
     #[error("the gateway's address is not known: {0}")]
     Address(#[from] std::io::Error),
@@ -91,7 +98,7 @@ pub async fn serve(
     let listener = probes::listen(settings.listen, "the gateway", "gateway.listen").await?;
     listening(listener.local_addr()?);
 
-    let api = Api::new(settings, Arc::clone(&producer), parts.store);
+    let api = Api::new(settings, Arc::clone(&producer), parts.store)?;
     let router = router(api).merge(parts.probes);
     let (tracker, closing, gone) = (
         TaskTracker::new(),
@@ -177,7 +184,8 @@ async fn connection(stream: TcpStream, router: Router, closing: CancellationToke
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(READ_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -109,6 +109,22 @@ impl Unauthorized {
     }
 }
 
+/// A webhook delivery asks for nothing that this fleet does.
+pub(crate) struct WebhookIgnored<'a> {
+    pub(crate) topic: &'a str,
+}
+
+impl WebhookIgnored<'_> {
+    pub(crate) fn emit(&self) {
+        counter!("argosy_gateway_webhooks_ignored_total").increment(1);
+        tracing::debug!(
+            event = "webhook_ignored",
+            topic = self.topic,
+            "a webhook's topic is not subscribed here"
+        );
+    }
+}
+
 /// The store did not answer a question.
 pub(crate) struct StoreFailed<'a> {
     pub(crate) error: &'a StoreError,

@@ -8,7 +8,7 @@ use argosy_store::{EffectId, EventKey, Resolution, Resolved};
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use super::effects::effect;
 use crate::{
     Api,
     problem::Problem,
-    request::{Body, Operator, name},
+    request::{Body, Operator, json, name},
     telemetry,
 };
 
@@ -44,7 +44,7 @@ pub(crate) async fn endpoint(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let asked = read(&headers, &body)?;
+    let asked: Asked = json(&headers, &body)?;
     let resolution = match (asked.happened, asked.did_not_happen) {
         (Some(answer), false) => Resolution::Happened(Bytes::from(answer.get().to_owned())),
         (None, true) => Resolution::DidNotHappen,
@@ -84,24 +84,6 @@ pub(crate) async fn endpoint(
             effect(&row)["state"].as_str().unwrap_or_default()
         ))),
     }
-}
-
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::media_type("send application/json"));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let asked = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Problem::invalid(error.path().to_string(), error.inner().to_string()))?;
-    reader
-        .end()
-        .map_err(|error| Problem::invalid(".", error.to_string()))?;
-    Ok(asked)
 }
 
 fn text(path: &str, text: String) -> Result<Arc<str>, Problem> {

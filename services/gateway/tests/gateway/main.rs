@@ -1,0 +1,10 @@
+//! The gateway as its callers meet it: every address, every refusal, and what stands in the broker afterwards.
+
+mod broker;
+mod edge;
+mod intake;
+mod limits;
+mod operator;
+mod serving;
+mod status;
+mod webhook;
