@@ -1,0 +1,14 @@
+//! The pump through its public face: what it does with each input, rule by rule and scenario by scenario.
+
+mod commits;
+mod drains;
+mod fences;
+mod hostile;
+mod intake;
+mod model;
+mod order;
+mod owners;
+mod retries;
+mod seen;
+mod world;
+mod writes;

@@ -1,0 +1,402 @@
+//! A faithful shell that answers in any order, with any result, under a seed; what it saw is judged at every step.
+//!
+//! The truth about every record is kept here, outside the pump: whether a handler of it is live, whether it settled,
+//! whether its step was acknowledged.
+
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use argosy_kernel::{
+    Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey, Offset,
+    Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd, StepNumber, Time, Waiting,
+    WriteFault,
+};
+use proptest::prelude::*;
+
+use crate::world::{In, P0, P1, config, key, millis};
+
+const RECORDS: i64 = 60;
+const TURNS: usize = 900;
+const KEYS: u64 = 7;
+
+/// Every tenth offset is a gap, as a transaction marker leaves it.
+fn is_delivered(offset: i64) -> bool {
+    offset % 10 != 0
+}
+
+/// An answer that the shell owes.
+#[derive(Clone, Debug)]
+enum Owed {
+    /// The handler of the first of these is live.
+    Run(Vec<At>),
+    Publish(At),
+    DeadLetter(At),
+    Owner(Partition, Assignment),
+    Commit(CommitNumber, Time, Vec<(Partition, Offset, Option<String>)>),
+}
+
+struct Shell {
+    pump: Pump<i64, &'static str>,
+    now: Time,
+    random: u64,
+    assignment: u64,
+    epoch: i64,
+    owed: Vec<Owed>,
+    /// By partition: the next offset to deliver, while it is assigned.
+    position: BTreeMap<Partition, i64>,
+    committed: BTreeMap<Partition, (i64, String)>,
+    /// Settled, with the step, and its acknowledgement.
+    settled: BTreeMap<(Partition, i64), (u64, bool)>,
+    last_step: u64,
+    acknowledged: u64,
+    /// The highest offset of a lane that settled under the current assignment.
+    lane_position: BTreeMap<(Partition, LaneKey), i64>,
+    revokes: BTreeMap<u64, Vec<Partition>>,
+    revoke: u64,
+    held: BTreeSet<Partition>,
+    left: bool,
+    /// Faults stop, so that everything can end.
+    calm: bool,
+}
+
+fn lane_of(offset: i64) -> LaneKey {
+    match offset.unsigned_abs() % KEYS {
+        0 => LaneKey::Keyless(Offset(offset)),
+        name => key(&name.to_string()),
+    }
+}
+
+impl Shell {
+    fn new(seed: u64, config: PumpConfig) -> Self {
+        Self {
+            pump: Pump::new(config, seed),
+            now: Time::default(),
+            random: seed,
+            assignment: 0,
+            epoch: 0,
+            owed: Vec::new(),
+            position: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            last_step: 0,
+            acknowledged: 0,
+            lane_position: BTreeMap::new(),
+            revokes: BTreeMap::new(),
+            revoke: 0,
+            held: BTreeSet::new(),
+            left: false,
+            calm: false,
+        }
+    }
+
+    fn draw(&mut self, below: u64) -> u64 {
+        // A linear congruential generator, its high half: enough to shuffle.
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.random >> 33) % below
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        !self.calm && self.draw(100) < percent
+    }
+
+    fn live(&self) -> Vec<At> {
+        let runs = self.owed.iter().filter_map(|owed| match owed {
+            Owed::Run(rest) => rest.first().copied(),
+            _ => None,
+        });
+        runs.collect()
+    }
+
+    fn on(&mut self, input: In) {
+        let actions = self.pump.on(input, self.now);
+        for action in actions {
+            self.carry_out(action);
+        }
+        self.judge();
+    }
+
+    fn turn(&mut self) {
+        match self.draw(14) {
+            0..=2 => self.deliver(),
+            3..=8 => self.answer(),
+            9 | 10 => self.acknowledge(),
+            11 => self.pass(),
+            12 => self.rebalance(),
+            _ if self.chance(15) => self.revoke_or_lose(),
+            _ => self.answer(),
+        }
+    }
+
+    fn deliver(&mut self) {
+        let partition = if self.draw(2) == 0 { P0 } else { P1 };
+        let revoking = self.revokes.values().flatten().any(|p| *p == partition);
+        if revoking || self.held.contains(&partition) {
+            return;
+        }
+        let Some(&from) = self.position.get(&partition) else {
+            return;
+        };
+        let to = (from + 1 + self.draw(9) as i64).min(RECORDS);
+        let again = if self.chance(10) { 2 } else { 0 };
+        let offsets = (from - again).max(0)..to;
+        let records = offsets
+            .filter(|offset| offset % 10 != 0)
+            .map(|offset| Record {
+                partition,
+                offset: Offset(offset),
+                lane: lane_of(offset),
+                bytes: 10,
+                skip: (offset % 11 == 0).then_some("no handler"),
+                body: offset,
+            });
+        let records = records.collect();
+        self.position.insert(partition, to);
+        self.on(Input::Records(records));
+    }
+
+    fn answer(&mut self) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let place = self.draw(self.owed.len() as u64) as usize;
+        match self.owed.swap_remove(place) {
+            Owed::Run(rest) => self.end_run(rest),
+            Owed::Publish(at) => {
+                let result = self.write_result();
+                self.on(Input::Published { at, result });
+            }
+            Owed::DeadLetter(at) => {
+                let result = self.write_result();
+                self.on(Input::DeadLettered { at, result });
+            }
+            Owed::Owner(partition, assignment) => self.answer_owner(partition, assignment),
+            Owed::Commit(commit, _, offsets) => self.answer_commit(commit, offsets),
+        }
+    }
+
+    fn end_run(&mut self, mut rest: Vec<At>) {
+        let at = rest.remove(0);
+        let end = match self.draw(if self.calm { 4 } else { 10 }) {
+            0..=2 => RunEnd::Done { emits: None },
+            3 => RunEnd::Done {
+                emits: Some("events"),
+            },
+            4 => RunEnd::Skipped("outdated"),
+            5 => RunEnd::Failed {
+                cause: Death::Attempts,
+                retry_after: None,
+                residue: "fault",
+            },
+            6 => RunEnd::Deferred {
+                cause: Waiting::Dependency("shop".into()),
+                wait: millis(300),
+            },
+            7 => RunEnd::Dead {
+                cause: Death::Refused,
+                residue: "fault",
+            },
+            8 => RunEnd::Dropped {
+                in_call: true,
+                residue: "dropped",
+            },
+            _ if self.chance(20) => RunEnd::Fenced,
+            _ => RunEnd::Dropped {
+                in_call: false,
+                residue: "dropped",
+            },
+        };
+        let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
+        if goes_on && !rest.is_empty() {
+            self.owed.push(Owed::Run(rest));
+        }
+        self.on(Input::Finished { at, end });
+    }
+
+    fn write_result(&mut self) -> Result<(), WriteFault> {
+        match self.draw(20) {
+            0..=3 if !self.calm => Err(WriteFault::Unavailable),
+            4 if !self.calm => Err(WriteFault::Rejected),
+            _ => Ok(()),
+        }
+    }
+
+    fn answer_owner(&mut self, partition: Partition, assignment: Assignment) {
+        if self.chance(20) {
+            let cause = Waiting::Dependency("store".into());
+            self.on(Input::NotOwned {
+                partition,
+                assignment,
+                cause,
+            });
+            return;
+        }
+        self.epoch += 1;
+        let committed = self
+            .committed
+            .get(&partition)
+            .map(|(offset, metadata)| Committed {
+                offset: Offset(*offset),
+                metadata: metadata.clone(),
+            });
+        self.on(Input::Owned {
+            partition,
+            assignment,
+            epoch: Epoch(self.epoch),
+            committed,
+        });
+    }
+
+    fn answer_commit(
+        &mut self,
+        commit: CommitNumber,
+        offsets: Vec<(Partition, Offset, Option<String>)>,
+    ) {
+        let mut results = Vec::new();
+        for (partition, offset, metadata) in offsets {
+            let current = self.position.contains_key(&partition);
+            let result = match self.draw(10) {
+                _ if !current => CommitResult::Stale,
+                0 if !self.calm => CommitResult::Stale,
+                1 if !self.calm => CommitResult::Failed,
+                2 if !self.calm && metadata.is_some() => CommitResult::MetadataTooLarge,
+                _ => CommitResult::Accepted,
+            };
+            if result == CommitResult::Accepted {
+                let position = (offset.0, metadata.unwrap_or_default());
+                self.committed.insert(partition, position);
+            }
+            results.push((partition, result));
+        }
+        self.on(Input::CommitEnded { commit, results });
+    }
+
+    fn acknowledge(&mut self) {
+        let open = self.last_step - self.acknowledged;
+        if open == 0 {
+            return;
+        }
+        self.acknowledged += 1 + self.draw(open);
+        for (step, acknowledged) in self.settled.values_mut() {
+            *acknowledged |= *step <= self.acknowledged;
+        }
+        self.on(Input::StepsAcknowledged(StepNumber(self.acknowledged)));
+    }
+
+    fn pass(&mut self) {
+        let later = match self.draw(40) {
+            0 => millis(61_000),
+            1 => millis(6_000),
+            _ => millis(self.draw(400)),
+        };
+        self.now = self.now.plus(later);
+        self.on(Input::Tick);
+    }
+
+    /// Assigns what is not assigned.
+    fn rebalance(&mut self) {
+        let missing: Vec<Partition> = [P0, P1]
+            .into_iter()
+            .filter(|p| !self.position.contains_key(p))
+            .collect();
+        if missing.is_empty() || self.left {
+            return;
+        }
+        self.assignment += 1;
+        for &partition in &missing {
+            let from = self
+                .committed
+                .get(&partition)
+                .map_or(0, |(offset, _)| *offset);
+            self.position.insert(partition, from);
+            self.held.remove(&partition);
+            self.lane_position
+                .retain(|(other, _), _| *other != partition);
+        }
+        let assignment = Assignment(self.assignment);
+        self.on(Input::Assigned {
+            assignment,
+            partitions: missing,
+        });
+    }
+
+    fn revoke_or_lose(&mut self) {
+        let some: Vec<Partition> = [P0, P1].into_iter().filter(|_| self.draw(2) == 0).collect();
+        if self.draw(2) == 0 {
+            for partition in &some {
+                self.position.remove(partition);
+            }
+            self.on(Input::Lost { partitions: some });
+            return;
+        }
+        self.revoke += 1;
+        self.revokes.insert(self.revoke, some.clone());
+        self.on(Input::RevokeAsked {
+            revoke: RevokeNumber(self.revoke),
+            partitions: some,
+        });
+    }
+
+    /// Without faults everything settles, is committed, and a shutdown ends.
+    fn wind_up(&mut self) {
+        self.calm = true;
+        for round in 0..20_000 {
+            let done = self
+                .committed
+                .values()
+                .filter(|(offset, _)| *offset >= RECORDS)
+                .count();
+            if done == 2 {
+                break;
+            }
+            assert!(
+                round < 19_999,
+                "not settled: {:?} {:?}",
+                self.committed,
+                self.owed
+            );
+            self.turn();
+            self.acknowledge();
+            if round % 10 == 0 {
+                self.now = self.now.plus(millis(200));
+                self.on(Input::Tick);
+            }
+        }
+        self.on(Input::Shutdown);
+        for _ in 0..2_000 {
+            self.answer();
+            self.acknowledge();
+            self.now = self.now.plus(millis(100));
+            self.on(Input::Tick);
+        }
+        assert!(self.left, "the shutdown ends");
+        assert!(self.revokes.is_empty(), "every revoke is answered");
+    }
+}
+
+fn judge_seed(seed: u64) {
+    let config = PumpConfig {
+        running_max: 5,
+        dispatch_records_max: 3,
+        partition_records_max: 12,
+        ..config()
+    };
+    let mut shell = Shell::new(seed, config);
+    shell.rebalance();
+    for _ in 0..TURNS {
+        shell.turn();
+    }
+    shell.wind_up();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_order_of_answers_nothing_is_lost_passed_over_or_run_twice_at_once(seed: u64) {
+        judge_seed(seed);
+    }
+}
