@@ -3,6 +3,7 @@
 //! Each suite is a module here and a command in `src/bin`, with an alias in `.cargo/config.toml`.
 
 pub mod bad_input;
+pub mod conformance;
 pub mod saboteurs;
 pub mod servers;
 pub mod storm;

@@ -20,6 +20,8 @@ use crate::port::{Admin, BrokerError, ClusterTopic, NewTopic};
 
 /// One request, and the waiting for its effect.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A value that the broker took shows by then.
+const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The configuration values that `topics` tells.
 const VALUES: [&str; 3] = ["retention.ms", "cleanup.policy", "max.message.bytes"];
@@ -140,7 +142,7 @@ impl KafkaAdmin {
         let altered = self.client.alter_configs([&alter], &options()).await;
         altered.map_err(|error| errors::of(&error, &what))?;
 
-        let deadline = Instant::now() + TIMEOUT;
+        let deadline = Instant::now() + TAKEN_WITHIN;
         loop {
             let present = self.values(&topic).await?.ok_or_else(missing)?;
             let refused = values
@@ -170,7 +172,11 @@ impl KafkaAdmin {
             .await
             .map_err(|error| errors::of(&error, &what))?;
         match described.into_iter().next() {
-            Some(Ok(resource)) => Ok(Some(entries(resource))),
+            // A missing topic has no values, and no error either.
+            Some(Ok(resource)) => {
+                let entries = entries(resource);
+                Ok((!entries.is_empty()).then_some(entries))
+            }
             Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition)) | None => Ok(None),
             Some(Err(code)) => Err(errors::of_code(code, &what)),
         }
