@@ -257,9 +257,7 @@ impl Shell {
     ) {
         let mut results = Vec::new();
         for (partition, offset, metadata) in offsets {
-            let current = self.position.contains_key(&partition);
             let result = match self.draw(10) {
-                _ if !current => CommitResult::Stale,
                 0 if !self.calm => CommitResult::Stale,
                 1 if !self.calm => CommitResult::Failed,
                 2 if !self.calm && metadata.is_some() => CommitResult::MetadataTooLarge,
@@ -323,11 +321,21 @@ impl Shell {
         });
     }
 
+    /// A partition is no longer this instance's: a commit of it that is out will not be taken.
+    fn forget(&mut self, partition: Partition) {
+        self.position.remove(&partition);
+        for owed in &mut self.owed {
+            if let Owed::Commit(_, _, offsets) = owed {
+                offsets.retain(|(other, ..)| *other != partition);
+            }
+        }
+    }
+
     fn revoke_or_lose(&mut self) {
         let some: Vec<Partition> = [P0, P1].into_iter().filter(|_| self.draw(2) == 0).collect();
         if self.draw(2) == 0 {
             for partition in &some {
-                self.position.remove(partition);
+                self.forget(*partition);
             }
             self.on(Input::Lost { partitions: some });
             return;

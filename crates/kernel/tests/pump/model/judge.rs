@@ -121,7 +121,7 @@ impl Shell {
             );
         }
         for partition in partitions {
-            self.position.remove(&partition);
+            self.forget(partition);
         }
     }
 
