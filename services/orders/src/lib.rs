@@ -1,1 +1,25 @@
-//! orders
+//! The worker `orders`: sends the lines of an approved order to their suppliers.
+//!
+//! # Behaviour
+//!
+//! * Lines go to suppliers by SKU patterns ([`Routing`]). An order with a line that no supplier serves, or without
+//!   lines, is refused as a whole with `OrderRefused`, which names the lines; nothing is sent to anybody.
+//! * Each supplier of an order gets one draft and one confirmation, effects keyed by the supplier's name, in the order
+//!   of the suppliers' names; `OrderRouted` says so per supplier.
+//! * Our reference at a supplier is the same for the same event, and another for another event of the same order.
+//! * A supplier's own refusal (out of stock, address invalid) is final: the event is dead with that cause. What other
+//!   suppliers confirmed before stays.
+#![warn(missing_docs)]
+
+mod reference;
+mod route_order;
+mod routing;
+
+pub use routing::{PatternFault, Route, Routing, RoutingFault, RoutingFaults};
+
+use argosy_runtime::Worker;
+
+/// The worker, with its suppliers.
+pub fn worker(routing: Routing) -> Worker {
+    Worker::new("orders").on(route_order::RouteOrder::new(routing))
+}
