@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::problem::FieldError;
 
-const ITEMS_MAX: usize = 500;
+const ITEMS_MAX: usize = 1_000;
 const TEXT_CHARS_MAX: usize = 255;
 const NOTES_CHARS_MAX: usize = 4_096;
 const QUANTITY_MAX: u64 = 1_000_000;
@@ -268,7 +268,8 @@ fn is_decimal(text: &str) -> bool {
     let digits = |part: &str, most: usize| {
         !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit())
     };
-    digits(whole, 15) && digits(fraction, 4)
+    // All that 64 bits of minor units can say.
+    digits(whole, 19) && digits(fraction, 4)
 }
 
 #[cfg(test)]
