@@ -230,6 +230,3 @@ impl Breaker {
         Turn::Closed
     }
 }
-
-#[cfg(test)]
-mod tests;

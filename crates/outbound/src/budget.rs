@@ -34,6 +34,3 @@ impl Budget {
         self.tokens = (self.tokens + last_cost.max(1)).min(BUDGET_MAX);
     }
 }
-
-#[cfg(test)]
-mod tests;

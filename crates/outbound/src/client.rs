@@ -75,6 +75,3 @@ impl Resolve for PublicAddresses {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

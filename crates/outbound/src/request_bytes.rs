@@ -129,6 +129,3 @@ fn method_of(number: u8) -> Option<Method> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

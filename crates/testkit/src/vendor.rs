@@ -3,7 +3,7 @@
 //! A receipt is written at the moment of acceptance, whatever becomes of the answer: it is the truth about what
 //! happened in the world, and no party under test can touch it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use argosy_kernel::{
     Time,
@@ -11,6 +11,9 @@ use argosy_kernel::{
 };
 
 use crate::random::Random;
+
+/// A vendor forgets a key so much later than it is trusted to know it: long before it promised.
+const FORGETS_AFTER: Duration = Duration::from_secs(30);
 
 /// What identifies an effect at the vendor: both our reference in the body and the idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,7 +165,8 @@ impl ModelVendor {
             Repeat::Natural => true,
             // The worst vendor that keeps its word as far as it is trusted: it forgets within the margin.
             Repeat::Remembered(memory) => {
-                now.since(known.last_applied) <= memory.saturating_sub(REMEMBERED_MARGIN / 2)
+                now.since(known.last_applied)
+                    <= memory.saturating_sub(REMEMBERED_MARGIN) + FORGETS_AFTER
             }
             Repeat::Never => false,
         });

@@ -1,0 +1,180 @@
+//! The simulation holds for some seeds, repeats itself, and its judge can say no.
+
+use std::collections::BTreeSet;
+
+use argosy_kernel::{Action, Input, Offset, RunEnd, Settle, StepNumber};
+
+use super::{
+    Meddle, Rule, SimulateOptions,
+    coverage::Coverage,
+    event::{Left, PumpAction, PumpInput},
+    simulate, simulate_seeds,
+};
+use crate::suite::Verdict;
+
+/// Seeds for `cargo test`; `cargo simulate` runs thousands.
+const SEEDS: u64 = 50;
+
+fn options(seeds: u64) -> SimulateOptions {
+    SimulateOptions {
+        seeds,
+        from: 0,
+        trace: false,
+        digest: false,
+        json: true,
+        threads: 2,
+    }
+}
+
+#[test]
+fn fifty_seeds_break_no_rule() {
+    let report = simulate_seeds(&options(SEEDS), &|_| {});
+    let broken: Vec<String> = report
+        .failures
+        .iter()
+        .map(|failure| format!("{:?}: {}", failure.violation, failure.repeat))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(report.exit_code(), 0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_action_log() {
+    let (first, second) = (simulate(3, true, None), simulate(3, true, None));
+    assert_eq!(first.digest, second.digest);
+    assert_eq!(first.lines, second.lines);
+    assert_ne!(first.digest, simulate(4, false, None).digest);
+}
+
+#[test]
+fn threads_change_neither_counts_nor_digest() {
+    let alone = simulate_seeds(
+        &SimulateOptions {
+            threads: 1,
+            ..options(8)
+        },
+        &|_| {},
+    );
+    let together = simulate_seeds(&options(8), &|_| {});
+    assert_eq!(alone.digest, together.digest);
+    assert_eq!(alone.coverage, together.coverage);
+}
+
+#[test]
+fn a_thousand_seeds_that_met_too_little_are_no_proof() {
+    let mut report = simulate_seeds(&options(1), &|_| {});
+    report.missing = Coverage::default().missing();
+    assert_eq!(report.exit_code(), 0, "one seed need not meet everything");
+    report.seeds = 1_000;
+    assert_eq!(report.exit_code(), 2);
+}
+
+/// Runs seeds with a broken pump until the judge says no.
+fn first_broken_rule(meddle: Meddle) -> Rule {
+    (0..SEEDS)
+        .find_map(|seed| simulate(seed, false, Some(meddle)).violation)
+        .map(|violation| violation.rule)
+        .expect("the judge notices within fifty seeds")
+}
+
+#[test]
+fn a_commit_past_a_gap_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        for action in actions {
+            if let Action::Commit { offsets, .. } = action {
+                for (_, offset, _) in offsets {
+                    *offset = Offset(offset.0 + 1);
+                }
+            }
+        }
+    });
+    assert_eq!(rule, Rule::CommitPassesNothingUnclear);
+}
+
+#[test]
+fn letting_partitions_go_before_their_handlers_ended_is_noticed() {
+    let rule = first_broken_rule(|input, actions| {
+        if let Input::RevokeAsked { revoke, .. } = input {
+            actions.push(Action::LetGo(*revoke));
+        }
+    });
+    assert_eq!(rule, Rule::LetGoAfterHandlers);
+}
+
+#[test]
+fn settling_before_events_are_acknowledged_is_noticed() {
+    let rule = first_broken_rule(|input, actions| settle_at_once(input, actions));
+    assert_eq!(rule, Rule::EmitsBeforeSettling);
+}
+
+fn settle_at_once(input: &PumpInput, actions: &mut [PumpAction]) {
+    let emits = matches!(
+        input,
+        Input::Finished {
+            end: RunEnd::Done {
+                emits: Some(Left::Emits(_))
+            },
+            ..
+        }
+    );
+    for action in actions.iter_mut().filter(|_| emits) {
+        if let Action::Publish { at, body, .. } = *action {
+            *action = Action::Settled {
+                at,
+                body,
+                settle: Settle::Done,
+                step: StepNumber(u64::MAX),
+            };
+        }
+    }
+}
+
+#[test]
+fn a_dead_letter_that_is_never_written_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        actions.retain(|action| !matches!(action, Action::DeadLetter { .. }));
+    });
+    assert_eq!(rule, Rule::AllSettles);
+}
+
+#[test]
+fn two_live_runs_of_one_key_are_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        let twice: Vec<PumpAction> = actions
+            .iter()
+            .filter(|action| matches!(action, Action::Run(_)))
+            .cloned()
+            .collect();
+        actions.extend(twice);
+    });
+    assert_eq!(rule, Rule::OneLiveRunPerKey);
+}
+
+#[test]
+fn an_intake_that_never_stops_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        actions.retain(|action| !matches!(action, Action::HoldIntake(_)));
+    });
+    assert_eq!(rule, Rule::BudgetsHold);
+}
+
+#[test]
+fn an_instance_that_never_leaves_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        actions.retain(|action| !matches!(action, Action::Leave));
+    });
+    // Where it was to leave in the midst of the seed, its partitions never come to anybody else.
+    assert!(
+        matches!(rule, Rule::AllLeave | Rule::AllSettles),
+        "{rule:?}"
+    );
+}
+
+#[test]
+fn a_settlement_without_its_timeline_step_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        actions.retain(|action| !matches!(action, Action::Settled { .. }));
+    });
+    let expected = BTreeSet::from(["AllSettles", "NothingIsForgotten", "OffsetsIncrease"]);
+    assert!(expected.contains(format!("{rule:?}").as_str()), "{rule:?}");
+}
