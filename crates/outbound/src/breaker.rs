@@ -230,3 +230,6 @@ impl Breaker {
         Turn::Closed
     }
 }
+
+#[cfg(test)]
+mod tests;

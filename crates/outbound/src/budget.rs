@@ -34,3 +34,6 @@ impl Budget {
         self.tokens = (self.tokens + last_cost.max(1)).min(BUDGET_MAX);
     }
 }
+
+#[cfg(test)]
+mod tests;

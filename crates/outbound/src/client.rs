@@ -75,3 +75,6 @@ impl Resolve for PublicAddresses {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,3 +73,6 @@ impl Limiter {
 fn interval(rate: Rate) -> Duration {
     Duration::from_secs(1) / rate.per_second.get()
 }
+
+#[cfg(test)]
+mod tests;

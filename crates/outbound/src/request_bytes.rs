@@ -129,3 +129,6 @@ fn method_of(number: u8) -> Option<Method> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

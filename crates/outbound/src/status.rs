@@ -90,3 +90,6 @@ fn seconds(value: &str) -> Option<Duration> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,6 @@ fn method_of(method: Method) -> reqwest::Method {
 fn text(id: Uuid) -> HeaderValue {
     HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII")
 }
+
+#[cfg(test)]
+mod tests;

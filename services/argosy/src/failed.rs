@@ -2,7 +2,12 @@
 
 use std::fmt::Display;
 
-use argosy_shell::{config::ConfigError, exit::Exit};
+use argosy_broker::BrokerError;
+use argosy_shell::{
+    config::{Config, ConfigError},
+    exit::Exit,
+};
+use argosy_store::StoreError;
 
 /// A failed command.
 #[derive(Debug)]
@@ -17,6 +22,32 @@ impl Failed {
             exit,
             error: anyhow::anyhow!("{message}"),
         }
+    }
+}
+
+/// The broker did not do as asked: says which one, and where it was named.
+pub(crate) fn at_broker(config: &Config) -> impl Fn(BrokerError) -> Failed {
+    let bootstrap = config.broker.bootstrap.join(", ");
+    move |error| Failed {
+        exit: match error {
+            BrokerError::Misconfigured(_) => Exit::Configuration,
+            BrokerError::Rejected(_) => Exit::Failed,
+            _ => Exit::Unavailable,
+        },
+        error: anyhow::Error::new(error)
+            .context(format!("the broker at {bootstrap} (broker.bootstrap)")),
+    }
+}
+
+/// The store did not do as asked: says where it was named, and not where it is, which is a secret.
+pub(crate) fn at_store(error: StoreError) -> Failed {
+    let exit = match error {
+        StoreError::Unavailable(_) | StoreError::Schema { .. } => Exit::Unavailable,
+        _ => Exit::Failed,
+    };
+    Failed {
+        exit,
+        error: anyhow::Error::new(error).context("the store that store.url names"),
     }
 }
 

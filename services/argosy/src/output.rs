@@ -58,6 +58,13 @@ pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     table.add_rows(rows);
     table
         .lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
+        // The style pads each cell on both sides.
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+                + "\n"
+        })
         .collect()
 }

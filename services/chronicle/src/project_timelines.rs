@@ -7,6 +7,7 @@ use argosy_kernel::Death;
 use argosy_outbound::{Dependency, Failure};
 use argosy_runtime::{Context, Event, Handler, Outcome};
 use argosy_store::{Store, StoreError, TimelineRow};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Wait before the store is tried again.
@@ -60,8 +61,9 @@ fn rows(batch: &TimelineBatch) -> Result<Vec<TimelineRow>, Failure> {
 }
 
 fn row(instance: Uuid, entry: &Entry) -> Result<TimelineRow, Failure> {
-    let steps = serde_json::to_value(&entry.steps)
+    let mut steps = serde_json::to_value(&entry.steps)
         .map_err(|error| Failure::dead(Death::Invalid, "a step has no JSON form").because(error))?;
+    place_receipts(&mut steps, entry);
     Ok(TimelineRow {
         instance,
         number: entry.number,
@@ -74,6 +76,18 @@ fn row(instance: Uuid, entry: &Entry) -> Result<TimelineRow, Failure> {
         steps,
         state: name(entry.state()).into(),
     })
+}
+
+/// A row has no column for where its record lies: the step that tells of its receipt says it.
+fn place_receipts(steps: &mut Value, entry: &Entry) {
+    let receipts = steps.as_array_mut().into_iter().flatten();
+    for received in receipts.filter_map(|step| step.get_mut("received")) {
+        *received = json!({
+            "topic": entry.topic,
+            "partition": entry.partition,
+            "offset": entry.offset.to_string(),
+        });
+    }
 }
 
 fn name(state: State) -> &'static str {
@@ -148,6 +162,29 @@ mod tests {
         assert_eq!(
             failure.decision,
             argosy_outbound::Decision::Dead(Death::Invalid)
+        );
+    }
+
+    #[test]
+    fn a_receipt_says_where_the_record_lies() {
+        let received = step::Kind::Received(step::Received {});
+        let entry = Entry {
+            topic: "argosy.order-events.v1".into(),
+            partition: 3,
+            offset: 42,
+            steps: vec![Step {
+                at_ms: 42,
+                kind: Some(received),
+            }],
+            ..entry(1, State::Running)
+        };
+        let row = row(Uuid::nil(), &entry).unwrap();
+        let place = json!({ "topic": "argosy.order-events.v1", "partition": 3, "offset": "42" });
+        assert_eq!(row.steps[0]["received"], place);
+        let read: Step = serde_json::from_value(row.steps[0].clone()).unwrap();
+        assert_eq!(
+            read, entry.steps[0],
+            "who reads steps as messages still can"
         );
     }
 

@@ -70,6 +70,10 @@ fn read_supplier(mut section: Section<'_>) -> Option<SandboxSupplier> {
     let repeat = section.parsed("repeat", Repeat::parse);
     let token = section.secret("token", "token_file");
     let lookup = section.flag("lookup").unwrap_or(true);
+    if !lookup && repeat.is_some_and(|repeat| repeat != Repeat::Never) {
+        let message = "only a supplier with repeat = \"never\" can be without lookup: remove it";
+        section.fault("lookup", None, message);
+    }
     section.finish();
     Some(SandboxSupplier {
         repeat: repeat?,

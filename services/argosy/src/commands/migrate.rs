@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::Common,
-    failed::{Failed, OrExit},
+    failed::{Failed, at_store},
     parts,
     process::block_on,
 };
@@ -22,7 +22,7 @@ pub(crate) fn run(common: &Common, _: &Arguments) -> Result<Exit, Failed> {
     let config = common.load(&[Part::Store])?;
     block_on(async {
         let store = parts::postgres(&config)?;
-        store.migrate().await.or_exit(Exit::Unavailable)
+        store.migrate().await.map_err(at_store)
     })?;
     common.format().data(&json!({ "migrated": true }), |_| {
         "the store's schema is current\n".to_owned()

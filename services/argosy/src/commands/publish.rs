@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     cli::Common,
     client::{GatewayClient, Where},
-    failed::{Failed, OrExit},
+    failed::{Failed, OrExit, at_broker},
     output::say,
     parts,
     process::block_on,
@@ -145,7 +145,7 @@ async fn to_broker(config: &Config, envelope: &Envelope, body: &[u8]) -> Result<
         validate_any(&envelope.event_type, Some("application/json"), body).or_exit(Exit::Failed)?;
     let producer = parts::broker(config)?
         .producer("argosy-publish", ACKNOWLEDGED_MAX)
-        .or_exit(Exit::Unavailable)?;
+        .map_err(at_broker(config))?;
     let message = Message {
         topic: valid.topic.into(),
         partition: None,

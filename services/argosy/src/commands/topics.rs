@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     cli::Common,
-    failed::{Failed, OrExit},
+    failed::{Failed, at_broker},
     output::table,
     parts,
     process::block_on,
@@ -49,8 +49,10 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
         What::Apply(limits) => (limits, true),
     };
     let plans = block_on(async {
-        let admin = parts::broker(&config)?.admin().or_exit(Exit::Unavailable)?;
-        let plans = compare(&*admin, limits.breaks_order).await?;
+        let admin = parts::broker(&config)?
+            .admin()
+            .map_err(at_broker(&config))?;
+        let plans = compare(&*admin, &config, limits.breaks_order).await?;
         if is_apply {
             carry_out(&*admin, &config, &plans).await?;
         }
@@ -62,13 +64,19 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
 
 /// Brings the cluster to the catalogue; what breaks order is refused.
 pub(crate) async fn apply(admin: &dyn Admin, config: &Config) -> Result<usize, Failed> {
-    let plans = compare(admin, false).await?;
+    let plans = compare(admin, config, false).await?;
     carry_out(admin, config, &plans).await?;
-    Ok(plans.iter().map(|plan| plan.steps.len()).sum())
+    let is_change = |step: &&Step| !matches!(step, Step::Keep { .. });
+    let steps = plans.iter().flat_map(|plan| &plan.steps);
+    Ok(steps.filter(is_change).count())
 }
 
-async fn compare(admin: &dyn Admin, breaks_order: bool) -> Result<Vec<TopicPlan>, Failed> {
-    let cluster = admin.topics().await.or_exit(Exit::Unavailable)?;
+async fn compare(
+    admin: &dyn Admin,
+    config: &Config,
+    breaks_order: bool,
+) -> Result<Vec<TopicPlan>, Failed> {
+    let cluster = admin.topics().await.map_err(at_broker(config))?;
     Ok(plan(TOPICS, &cluster, breaks_order))
 }
 
@@ -91,7 +99,7 @@ async fn carry_out(admin: &dyn Admin, config: &Config, plans: &[TopicPlan]) -> R
         for step in &plan.steps {
             carry_out_step(admin, config, plan.topic, step)
                 .await
-                .or_exit(Exit::Unavailable)
+                .map_err(at_broker(config))
                 .map_err(|failed| Failed {
                     error: failed.error.context(format!("topic {}", plan.topic)),
                     ..failed

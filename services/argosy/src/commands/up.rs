@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     cli::Common,
     commands::{gateway, sandbox, topics, worker},
-    failed::{Failed, OrExit},
+    failed::{Failed, at_broker, at_store},
     output::say,
     parts,
     process::{Part as ProcessPart, Process, stay},
@@ -36,9 +36,9 @@ pub(crate) fn run(common: &Common, _: &Arguments) -> Result<Exit, Failed> {
 async fn start(config: &Config, process: &Process) -> Result<Vec<(String, ProcessPart)>, Failed> {
     let broker = parts::broker(config)?;
     let store = parts::postgres(config)?;
-    store.migrate().await.or_exit(Exit::Unavailable)?;
+    store.migrate().await.map_err(at_store)?;
     say("store: the schema is current");
-    let admin = broker.admin().or_exit(Exit::Unavailable)?;
+    let admin = broker.admin().map_err(at_broker(config))?;
     let changes = topics::apply(&*admin, config).await?;
     say(&format!("topics: {changes} changes"));
     let mut all = Vec::new();

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::Common,
-    failed::{Failed, OrExit},
+    failed::{Failed, at_broker},
     output::say,
     parts,
     process::{self, Process, serve_probes, stay},
@@ -86,7 +86,7 @@ pub(crate) fn parts_of(
     broker: &Arc<dyn Broker>,
     store: &Arc<dyn Store>,
 ) -> Result<Vec<(String, process::Part)>, Failed> {
-    let admin = broker.admin().or_exit(Exit::Unavailable)?;
+    let admin = broker.admin().map_err(at_broker(config))?;
     parts::watch(process, admin, Arc::clone(store));
     let stack = parts::stack(config, process)?;
     let mut all = Vec::new();

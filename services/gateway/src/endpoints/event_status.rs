@@ -2,7 +2,8 @@
 //!
 //! The event's own `state` is `done` once every expected worker has settled it well, `dead` if one has settled it as
 //! dead, `skipped` if all that settled it skipped it; until then that of the worker that is furthest behind. An event
-//! that no worker is expected to handle is done when it is accepted.
+//! that no worker is expected to handle is done when it is accepted; one whose type is not known is not called done
+//! before some worker has settled it.
 
 use argosy_events::catalogue;
 use argosy_store::EventStatus;
@@ -53,19 +54,27 @@ pub(crate) async fn endpoint(
     };
     let correlation = first.correlation.to_string();
     let event_type = type_of(&api, &correlation, &source, &id).await?;
-    let expected = catalogue::event(&event_type).map_or(&[][..], |(_, event)| event.workers);
+    let known = event_type
+        .as_deref()
+        .and_then(catalogue::event)
+        .map(|(_, event)| event.workers);
     let document = json!({
         "id": id,
         "source": source,
         "type": event_type,
         "correlation_id": correlation,
-        "state": overall(&statuses, expected),
-        "workers": workers(&statuses, expected),
+        "state": overall(&statuses, known),
+        "workers": workers(&statuses, known.unwrap_or_default()),
     });
     Ok(Json(document).into_response())
 }
 
-async fn type_of(api: &Api, correlation: &str, source: &str, id: &str) -> Result<String, Problem> {
+async fn type_of(
+    api: &Api,
+    correlation: &str,
+    source: &str,
+    id: &str,
+) -> Result<Option<String>, Problem> {
     let rows = api
         .store()
         .timeline(correlation.to_owned(), FLOW_ROWS_MAX)
@@ -74,9 +83,7 @@ async fn type_of(api: &Api, correlation: &str, source: &str, id: &str) -> Result
     let own = rows
         .iter()
         .find(|row| &*row.source == source && &*row.event == id);
-    Ok(own
-        .map(|row| row.event_type.to_string())
-        .unwrap_or_default())
+    Ok(own.map(|row| row.event_type.to_string()))
 }
 
 /// All that have seen it, and those that should.
@@ -98,7 +105,9 @@ fn workers(statuses: &[EventStatus], expected: &[&str]) -> Vec<Value> {
     seen.chain(unseen).collect()
 }
 
-fn overall(statuses: &[EventStatus], expected: &[&str]) -> String {
+/// `known` are the workers that are expected; `None` if the event's type is not known.
+fn overall(statuses: &[EventStatus], known: Option<&[&str]>) -> &'static str {
+    let expected = known.unwrap_or_default();
     // Whoever has settled it counts, expected or not: a dead letter is never hidden.
     let others = statuses
         .iter()
@@ -116,13 +125,13 @@ fn overall(statuses: &[EventStatus], expected: &[&str]) -> String {
     let unsettled = ["accepted", "waiting", "running"]
         .into_iter()
         .find(|state| any(state));
-    let state = match unsettled {
+    match unsettled {
         _ if any("dead") => "dead",
         Some(unsettled) => unsettled,
+        None if states.is_empty() && known.is_none() => "accepted",
         None if any("skipped") && !any("done") => "skipped",
         None => "done",
-    };
-    state.to_owned()
+    }
 }
 
 fn state_of<'a>(statuses: &'a [EventStatus], worker: &str) -> Option<&'a str> {
@@ -179,11 +188,17 @@ mod tests {
                 .map(|(worker, state)| status(worker, state))
                 .collect();
             assert_eq!(
-                overall(&statuses, expected),
+                overall(&statuses, Some(expected)),
                 *state,
                 "{statuses:?} {expected:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_event_of_unknown_type_is_not_called_done_before_somebody_settled_it() {
+        assert_eq!(overall(&[status("gateway", "accepted")], None), "accepted");
+        assert_eq!(overall(&[status("orders", "done")], None), "done");
     }
 
     #[test]
