@@ -9,7 +9,13 @@ use argosy_shell::{
 };
 use argosy_store::Store;
 use argosy_vendors::shopify::SecretError;
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, header},
+    response::Response,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -113,6 +119,7 @@ pub async fn serve(
     tracker.spawn(watch(admin, parts.health.clone(), closing.clone()));
 
     let connections = Connections {
+        leaving: stop.clone(),
         router,
         tracker: tracker.clone(),
         closing: closing.clone(),
@@ -142,6 +149,8 @@ pub async fn serve(
 struct Connections {
     router: Router,
     tracker: TaskTracker,
+    /// Every answer from now on is its connection's last.
+    leaving: CancellationToken,
     /// No further request on any connection.
     closing: CancellationToken,
     /// Every connection ends now.
@@ -167,10 +176,10 @@ impl Connections {
     }
 
     fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let (router, closing, gone) =
-            (self.router.clone(), self.closing.clone(), self.gone.clone());
+        let (router, leaving) = (self.router.clone(), self.leaving.clone());
+        let (closing, gone) = (self.closing.clone(), self.gone.clone());
         self.tracker.spawn(async move {
-            gone.run_until_cancelled(connection(stream, router, closing))
+            gone.run_until_cancelled(connection(stream, router, leaving, closing))
                 .await;
             drop(permit);
         });
@@ -178,9 +187,16 @@ impl Connections {
 }
 
 /// Serves one connection. What breaks it is the peer's affair: nobody is left to be told.
-async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    leaving: CancellationToken,
+    closing: CancellationToken,
+) {
     drop(stream.set_nodelay(true));
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(router.clone(), request, leaving.clone())
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
@@ -196,6 +212,18 @@ async fn connection(stream: TcpStream, router: Router, closing: CancellationToke
     drop(connection.await);
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
-    router.oneshot(request.map(Body::new)).await
+/// While leaving, each answer says that it is its connection's last: a caller that keeps connections open is never
+/// cut off between two requests.
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    leaving: CancellationToken,
+) -> Result<Response, Infallible> {
+    let mut response = router.oneshot(request.map(Body::new)).await?;
+    if leaving.is_cancelled() {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

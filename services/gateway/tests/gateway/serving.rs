@@ -172,6 +172,21 @@ async fn at_the_end_readiness_flips_first_and_requests_under_way_finish() {
 }
 
 #[tokio::test]
+async fn while_leaving_each_answer_is_its_connections_last() {
+    let served = served().await;
+    let mut stream = served.send("").await;
+    served.stop.cancel();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let last = answer(stream).await;
+    assert!(last.to_lowercase().contains("connection: close"), "{last}");
+    assert!(last.ends_with("alive"), "{last}");
+    served.stopped().await;
+}
+
+#[tokio::test]
 async fn a_gateway_whose_broker_is_away_is_not_ready() {
     let served = served().await;
     let intake = || {
