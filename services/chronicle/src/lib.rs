@@ -2,13 +2,14 @@
 //!
 //! # Behaviour
 //!
-//! * Each batch on the timelines topic becomes rows of the store, in one transaction; a batch that comes again changes
-//!   nothing, since its rows are told apart by (instance, number).
+//! * Each batch on the timelines topic becomes rows of the store, in one transaction, which batches that wait at the
+//!   same time share; a batch that comes again changes nothing, since its rows are told apart by (instance, number).
 //! * While the store is down a batch waits; nothing is dropped.
 //! * It writes no timelines of its own: the fleet's own topics have none.
 #![warn(missing_docs)]
 
 mod project_timelines;
+mod together;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Projects a batch of timeline entries into the store's rows.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use argosy_events::fleet::v1::{Entry, State, TimelineBatch};
 use argosy_kernel::Death;
@@ -10,23 +10,26 @@ use argosy_store::{Store, StoreError, TimelineRow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::together::{Project, Together};
+
 /// Wait before the store is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// See the module page.
+#[derive(Debug)]
 pub(crate) struct ProjectTimelines {
-    store: Arc<dyn Store>,
+    together: Together,
 }
 
 impl ProjectTimelines {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
-    }
-}
-
-impl fmt::Debug for ProjectTimelines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProjectTimelines").finish_non_exhaustive()
+        let project: Project = Arc::new(move |rows| {
+            let store = Arc::clone(&store);
+            Box::pin(async move { store.project(rows).await })
+        });
+        Self {
+            together: Together::new(project),
+        }
     }
 }
 
@@ -42,7 +45,7 @@ impl Handler for ProjectTimelines {
         if rows.is_empty() {
             return Ok(Outcome::Skipped("the batch is empty"));
         }
-        self.store
+        self.together
             .project(rows)
             .await
             .map_err(|error| classified(&error))?;
