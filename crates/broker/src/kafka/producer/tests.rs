@@ -92,6 +92,16 @@ async fn a_full_queue_makes_the_batch_wait_and_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn a_batch_does_not_wait_for_the_acknowledgement_of_another() {
+    let producer = producer(Duration::from_millis(300), |_| {});
+    let first = producer.send(vec![message("a")]);
+    let second = producer.send(vec![message("a")]);
+    assert_eq!(producer.shared.traffic.count(), 2, "both are enqueued");
+    assert_eq!(second.await.len(), 1);
+    assert_eq!(first.await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_empty_batch_has_no_results() {
     let producer = producer(Duration::from_secs(1), |_| {});
     assert!(producer.send(Vec::new()).await.is_empty());
