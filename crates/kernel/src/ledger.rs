@@ -168,6 +168,17 @@ impl Ledger {
     }
 
     fn position(&self, offset: Offset) -> Result<usize, usize> {
+        // Most logs have few gaps, so an entry lies as far from the first as its offset does, or a little before.
+        let first = self.entries.front().map_or(offset, |entry| entry.offset);
+        let distance = offset.0.saturating_sub(first.0);
+        if let Ok(guess) = usize::try_from(distance)
+            && self
+                .entries
+                .get(guess)
+                .is_some_and(|entry| entry.offset == offset)
+        {
+            return Ok(guess);
+        }
         self.entries
             .binary_search_by_key(&offset, |entry| entry.offset)
     }

@@ -79,7 +79,12 @@ fn a_draining_partition_takes_no_new_work() {
     let mut world = World::owning(config(), &[P0]);
     world.deliver("a", 0..9);
     world.revoke(1, &[P0]);
-    assert!(runs(&world.deliver("b", [9])).is_empty());
+    assert!(world.deliver("b", [9]).is_empty());
+    assert_eq!(
+        world.pump.held(P0).records,
+        9,
+        "what comes now is its next owner's"
+    );
     // The gate is closed: the records that were handed over and not started come back.
     world.finish(0, DONE);
     assert!(runs(&world.finish(1, dropped(false))).is_empty());

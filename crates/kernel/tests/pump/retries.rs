@@ -143,6 +143,16 @@ fn a_run_past_its_deadline_is_aborted_once() {
 }
 
 #[test]
+fn a_run_that_was_told_to_stop_is_not_told_again_for_another_reason() {
+    let mut world = World::owning(config(), &[P0]);
+    world.deliver("a", [0]);
+    world.pass(Duration::from_secs(60));
+    world.revoke(1, &[P0]);
+    assert!(aborts(&world.pass(Duration::from_secs(5))).is_empty());
+    assert!(aborts(&world.lose(&[P0])).is_empty());
+}
+
+#[test]
 fn each_record_of_a_dispatch_has_a_deadline_of_its_own() {
     let mut world = World::owning(config(), &[P0]);
     world.deliver("a", 0..3);
