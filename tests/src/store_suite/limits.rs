@@ -48,7 +48,7 @@ async fn mute() -> anyhow::Result<Vec<String>> {
         "mute",
         started,
         AWAY_MAX,
-        store.ping().await,
+        &store.ping().await,
         &store,
     ))
 }
