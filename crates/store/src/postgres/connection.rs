@@ -46,8 +46,13 @@ pub(super) struct Connections {
 
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let refused = "its url cannot be used: write postgres://user:password@host:port/database";
-    let options =
-        PgConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable(refused.to_owned()))?;
+    // The driver itself would take any scheme.
+    let options = ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+        .then(|| PgConnectOptions::from_str(url).ok())
+        .flatten()
+        .ok_or_else(|| StoreError::Unavailable(refused.to_owned()))?;
     let statement_max = STATEMENT_MAX.as_millis().to_string();
     Ok(options.application_name("argosy").options([
         // A grant that the server may forget is none.
