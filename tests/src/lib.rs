@@ -6,6 +6,7 @@ pub mod bad_input;
 pub mod conformance;
 pub mod saboteurs;
 pub mod servers;
+pub mod shop;
 pub mod simulation;
 pub mod store_suite;
 pub mod storm;
