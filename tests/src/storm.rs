@@ -227,6 +227,8 @@ pub(crate) fn hits(struck: &[Struck], kind: Kind) -> usize {
 
 /// A client for the gateway: short timeouts, since it is killed again and again.
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    // A second call finds it installed, and that is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
     Ok(reqwest::Client::builder()
         .timeout(Duration::from_secs(8))
         .connect_timeout(Duration::from_secs(1))

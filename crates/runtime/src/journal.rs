@@ -118,6 +118,8 @@ impl EffectJournal {
         for _ in 0..CLAIM_ROUNDS_MAX {
             let mut takeover = false;
             let mut over = None;
+            // Given up, it is known not to have happened: this try is not a repeat of anything.
+            let released = matches!(&seen, Some(row) if row.state == EffectState::Released);
             if let Some(row) = &seen {
                 let (allowed, expired) = self.allowed(row);
                 match allowed {
@@ -147,7 +149,7 @@ impl EffectJournal {
                     return Ok(Admission::Send {
                         request,
                         sendable_until: (asked + claims::SENDABLE_FOR).into_std(),
-                        repeat: number > 1,
+                        repeat: number > 1 && !released,
                     });
                 }
                 ClaimAnswer::Found(row) => {

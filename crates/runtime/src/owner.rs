@@ -14,7 +14,9 @@ use std::{
 };
 
 use argosy_broker::{Broker, Consumer, ConsumerEvent, Producer, TopicPartition};
-use argosy_kernel::{Action, Assignment, At, CommitResult, Epoch, Input, Partition, Pump, TopicIndex};
+use argosy_kernel::{
+    Action, Assignment, At, CommitResult, Epoch, Input, Partition, Pump, TopicIndex,
+};
 use argosy_store::Store;
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
