@@ -131,8 +131,10 @@ fn lag_in(text: &str) -> anyhow::Result<i64> {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        // The last word is the script's, on stderr.
-        drop(self.kill());
+        // Where the folder is gone, so is the server. Otherwise the last word is the script's, on stderr.
+        if self.folder.exists() {
+            drop(self.kill());
+        }
     }
 }
 
@@ -196,8 +198,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // The last word is the script's, on stderr.
-        drop(self.kill());
+        // Where the folder is gone, so is the server. Otherwise the last word is the script's, on stderr.
+        if self.folder.exists() {
+            drop(self.kill());
+        }
     }
 }
 

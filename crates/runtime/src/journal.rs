@@ -157,7 +157,6 @@ impl EffectJournal {
                     seen = Some(row);
                 }
                 ClaimAnswer::Fenced => {
-                    telemetry::claim_fenced(&self.run.owner, self.run.epoch);
                     return Err(Failure::new(
                         Decision::Fenced,
                         "another instance owns the partition by now",

@@ -34,11 +34,6 @@ pub(crate) fn not_owned(error: &str) {
     );
 }
 
-pub(crate) fn claim_fenced(owner: &OwnerKey, epoch: Epoch) {
-    counter!("argosy_claims_fenced_total").increment(1);
-    warn!(event = "claim_fenced", topic = %owner.topic, partition = owner.partition, epoch = epoch.0, "claim refused: another instance owns the partition");
-}
-
 pub(crate) fn claim_taken_over(id: &EffectId, number: i64) {
     counter!("argosy_claims_taken_over_total").increment(1);
     info!(event = "claim_taken_over", source = %id.of.source, id = %id.of.event, name = %id.name, key = %id.key, number, "expired claim taken over");

@@ -14,7 +14,7 @@ use clap::Parser;
 /// not be run. The last line of stdout is one JSON object; everything else goes to stderr.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 60000 --latency-ms 20 --minutes 0.5   (speed, without faults)"
+    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 60000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
 )]
 struct Arguments {
     /// Decides load and faults.
@@ -38,9 +38,9 @@ struct Arguments {
     /// How long a supplier takes, at least (and, with --latency-max-ms, at most).
     #[arg(long, default_value_t = 20)]
     latency_ms: u64,
-    /// How long a supplier takes at most; the same as --latency-ms if not given.
-    #[arg(long)]
-    latency_max_ms: Option<u64>,
+    /// How long a supplier takes at most; drawn evenly in between.
+    #[arg(long, default_value_t = 150)]
+    latency_max_ms: u64,
     /// Where data and logs go; kept if the run fails.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
             keys: arguments.keys,
             latency_ms: (
                 arguments.latency_ms,
-                arguments.latency_max_ms.unwrap_or(arguments.latency_ms),
+                arguments.latency_max_ms.max(arguments.latency_ms),
             ),
             folder: suite::folder(arguments.folder, &format!("storm-{}", arguments.seed)),
         }),

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use metrics::counter;
 use sqlx::{Error, PgConnection, Row};
+use tracing::warn;
 
 use super::{
     connection::{Connections, Operation},
@@ -106,6 +108,25 @@ struct Placed {
     identity: Identity,
 }
 
+/// Told here and not by the asker, who may be gone by now: an instance that lost its membership drops its runs.
+fn told_fenced(claim: &Claim) {
+    counter!("argosy_claims_fenced_total").increment(1);
+    let OwnerKey {
+        worker,
+        topic,
+        partition,
+    } = &claim.owner;
+    let epoch = claim.epoch.0;
+    warn!(
+        event = "claim_fenced",
+        worker = &**worker,
+        topic = &**topic,
+        partition,
+        epoch,
+        "claim refused: another instance owns the partition"
+    );
+}
+
 async fn claim_round(
     connections: &Connections,
     claims: &[Claim],
@@ -117,6 +138,7 @@ async fn claim_round(
     for placed in round {
         let claim = &claims[placed.index];
         answers[placed.index] = if verdict.epochs.get(&claim.owner) != Some(&claim.epoch.0) {
+            told_fenced(claim);
             Some(ClaimAnswer::Fenced)
         } else if let Some((number, request)) = verdict.granted.remove(&placed.identity) {
             let request = request.unwrap_or_else(|| claim.request.clone());
