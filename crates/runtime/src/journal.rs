@@ -30,6 +30,9 @@ const IDEMPOTENCY: Uuid = Uuid::from_u128(0x6f1c_9d2e_51b7_5d0b_9a43_1f0e_7c55_a
 /// How often one claim may find a changed row before the lane waits instead.
 const CLAIM_ROUNDS_MAX: u32 = 4;
 
+/// How often the store is asked for one claim before the lane waits for it instead.
+const CLAIM_TRIES_MAX: u32 = 5;
+
 /// Wait before the store is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -131,14 +134,8 @@ impl EffectJournal {
                     other => return self.admission(other, row),
                 }
             }
-            // Counted from before the store was asked: the grant cannot be older than that.
-            let asked = Instant::now();
-            match self
-                .store
-                .claim(self.claim_of(over))
-                .await
-                .map_err(|error| store_down(&error))?
-            {
+            let (asked, answer) = self.ask(over).await?;
+            match answer {
                 ClaimAnswer::Granted { number, request } => {
                     if takeover {
                         telemetry::claim_taken_over(&self.wanted.id, number);
@@ -165,6 +162,24 @@ impl EffectJournal {
             }
         }
         Err(waits(claims::CLAIMED_RECHECK))
+    }
+
+    /// Asks the store, patiently: a claim that was granted and not answered belongs to this run alone, and another
+    /// run would have to wait for its deadline. With the answer comes the moment before it was asked: the grant cannot
+    /// be older than that.
+    async fn ask(&self, over: Option<i64>) -> Result<(Instant, ClaimAnswer), Failure> {
+        let mut tries = 1;
+        loop {
+            let asked = Instant::now();
+            match self.store.claim(self.claim_of(over)).await {
+                Ok(answer) => return Ok((asked, answer)),
+                Err(StoreError::Unavailable(_)) if tries < CLAIM_TRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+                Err(error) => return Err(store_down(&error)),
+            }
+        }
     }
 
     /// What any decision but `Claim` comes to.

@@ -92,9 +92,13 @@ pub(crate) struct Owner {
     left: bool,
 }
 
+/// A record that was handed to a run.
 struct Live {
     stop: Stop,
+    /// When its turn came, at the earliest: the record before it ended then.
     since: argosy_kernel::Time,
+    /// All records of the same hand-over.
+    together: Arc<[At]>,
 }
 
 impl Owner {

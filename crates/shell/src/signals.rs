@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::Exit;
 
 /// A drain that takes longer is cut off.
-pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(50);
 
 /// SIGTERM and SIGINT, listened to from the moment this exists.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    io::Write as _,
     os::unix::ffi::OsStringExt,
     process::{Command, Stdio},
 };
@@ -32,7 +31,6 @@ pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Resul
     let folder = std::env::temp_dir().join(format!("argosy-kcat-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let value = folder.join("value");
-    std::fs::write(&value, record.value.as_deref().unwrap_or_default())?;
     let mut kcat = Command::new("kcat");
     kcat.args([
         "-P",
@@ -42,45 +40,29 @@ pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Resul
         topic,
         "-X",
         "partitioner=murmur2_random",
-        "-k",
     ]);
-    kcat.arg(OsString::from_vec(record.key.clone()));
     for (name, value) in &record.headers {
         let header = [name.as_bytes(), b"=", value].concat();
         kcat.arg("-H").arg(OsString::from_vec(header));
     }
-    if record.value.is_none() {
-        kcat.arg("-Z");
-    }
-    kcat.arg(&value).stdin(Stdio::null());
-    // A file is one record; an empty one is none, so a tombstone comes as an empty line on standard input.
-    let status = if record.value.is_none() {
-        let mut child = tombstone(&kcat)
-            .stdin(Stdio::piped())
-            .spawn()
-            .context("failed to start kcat")?;
-        child
-            .stdin
-            .take()
-            .context("kcat has no input")?
-            .write_all(b"\n")?;
-        child.wait()?
+    // A file is one record, and an empty one is none: a tombstone comes as a line of its key and nothing behind it.
+    if let Some(bytes) = &record.value {
+        std::fs::write(&value, bytes)?;
+        kcat.arg("-k")
+            .arg(OsString::from_vec(record.key.clone()))
+            .arg(&value)
+            .stdin(Stdio::null());
     } else {
-        kcat.status()
-            .context("failed to start kcat; tests/servers/tools-install installs it")?
-    };
+        std::fs::write(&value, [&*record.key, b"\t\n"].concat())?;
+        kcat.args(["-Z", "-K", "\t"])
+            .stdin(std::fs::File::open(&value)?);
+    }
+    let status = kcat
+        .status()
+        .context("failed to start kcat; tests/servers/tools-install installs it")?;
     anyhow::ensure!(status.success(), "kcat could not write to {topic}");
     std::fs::remove_dir_all(&folder)?;
     Ok(())
-}
-
-/// The same command without the file.
-fn tombstone(kcat: &Command) -> Command {
-    let mut arguments: Vec<_> = kcat.get_args().collect();
-    arguments.pop();
-    let mut command = Command::new("kcat");
-    command.args(arguments);
-    command
 }
 
 /// Reads a topic from its beginning to its end.

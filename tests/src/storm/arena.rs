@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long a process that got SIGTERM may take: the shutdown budget and its afterwork.
-const END_WITHIN: Duration = Duration::from_secs(45);
+const END_WITHIN: Duration = Duration::from_secs(55);
 
 /// Questions to the gateway at once.
 const QUESTIONS_MAX: usize = 16;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use argosy_broker::Position;
 use argosy_events::fleet::v1::State;
-use argosy_kernel::{Action, Assignment, Committed, Dispatch, Input, Partition, Settle, Waiting};
+use argosy_kernel::{
+    Action, Assignment, At, Committed, Dispatch, Input, Partition, Settle, Waiting,
+};
 use argosy_store::OwnerKey;
 use tokio_util::sync::CancellationToken;
 
@@ -117,14 +119,14 @@ impl Owner {
             gate,
         };
         let since = self.clock.now();
-        for record in &dispatch.records {
-            self.live.insert(
-                record.at,
-                Live {
-                    stop: stop.clone(),
-                    since,
-                },
-            );
+        let together: Arc<[At]> = dispatch.records.iter().map(|record| record.at).collect();
+        for at in together.iter() {
+            let live = Live {
+                stop: stop.clone(),
+                since,
+                together: Arc::clone(&together),
+            };
+            self.live.insert(*at, live);
         }
         let running = run::dispatch(Arc::clone(&self.parts.shop), dispatch, stop);
         self.parts.tracker.spawn_on(running, &self.parts.handlers);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use argosy_broker::Delivery;
-use argosy_kernel::{Input, LaneKey, Offset, Record, RunEnd};
+use argosy_kernel::{At, Input, LaneKey, Offset, Record, RunEnd};
 
 use super::{Owner, Told};
 use crate::{
     clock,
-    delivered::{Body, Delivered},
+    delivered::{Body, Delivered, Residue},
 };
 
 /// Why a record of a type without handler is skipped.
@@ -56,7 +56,7 @@ impl Owner {
     pub(super) fn hear(&mut self, input: Told) {
         match &input {
             Input::Finished { at, end } => {
-                self.live.remove(at);
+                self.end_live(*at, end);
                 if let RunEnd::Failed { .. } = end {
                     self.first_failures
                         .entry(*at)
@@ -71,5 +71,21 @@ impl Owner {
             _ => {}
         }
         self.feed(input);
+    }
+
+    /// A run ended: the next record of its hand-over begins now, or none of them will.
+    fn end_live(&mut self, at: At, end: &RunEnd<Residue>) {
+        let Some(ended) = self.live.remove(&at) else {
+            return;
+        };
+        let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
+        let now = self.clock.now();
+        for rest in ended.together.iter().filter(|rest| rest.offset > at.offset) {
+            if !goes_on {
+                self.live.remove(rest);
+            } else if let Some(live) = self.live.get_mut(rest) {
+                live.since = now;
+            }
+        }
     }
 }
