@@ -482,6 +482,7 @@ pub async fn await_ready(urls: &[String], within: Duration) -> anyhow::Result<()
 pub fn build() -> anyhow::Result<PathBuf> {
     progress("building argosy");
     let built = Command::new("cargo")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--release", "--quiet", "-p", "argosy"])
         .status()?;
     anyhow::ensure!(built.success(), "argosy does not build");

@@ -56,9 +56,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
-        // What settled waits for its step: with the timelines topic down it is as much a burden as what did not.
-        let records = assigned.held.records + assigned.unacknowledged;
-        let full = records >= self.config.partition_records_max
+        let full = assigned.held.records >= self.config.partition_records_max
             || assigned.held.bytes >= self.config.partition_bytes_max;
         if full && !assigned.intake_held {
             assigned.intake_held = true;
@@ -66,23 +64,14 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// Lets a record go out of the budget.
+    /// Lets a record go out of the budget, and intake go on once half of it is free.
     pub(super) fn discount(&mut self, partition: Partition, bytes: usize) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
         assigned.held.records = assigned.held.records.saturating_sub(1);
         assigned.held.bytes = assigned.held.bytes.saturating_sub(bytes);
-        self.resume_intake(partition);
-    }
-
-    /// Lets intake go on once half of the budget is free.
-    pub(super) fn resume_intake(&mut self, partition: Partition) {
-        let Some(assigned) = self.partitions.get_mut(&partition) else {
-            return;
-        };
-        let records = assigned.held.records + assigned.unacknowledged;
-        let roomy = records <= self.config.partition_records_max / 2
+        let roomy = assigned.held.records <= self.config.partition_records_max / 2
             && assigned.held.bytes <= self.config.partition_bytes_max / 2;
         if roomy && assigned.intake_held {
             assigned.intake_held = false;

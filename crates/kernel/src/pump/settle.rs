@@ -83,7 +83,6 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             if assigned.ledger.clear(at.offset) {
                 self.commits.mark(at.partition, assigned);
             }
-            self.resume_intake(at.partition);
         }
     }
 }
