@@ -101,7 +101,7 @@ pub enum RuntimeError {
 }
 
 /// Runs one instance of a worker until `stop` is cancelled and everything in flight is drained, committed and left
-/// (at most the shutdown budget of 25 s, and [`AFTERWORK_MAX`] for calls that were already sent).
+/// (at most the shutdown budget of 25 s, and 15 s more for calls that were already sent).
 ///
 /// # Errors
 ///
