@@ -1,6 +1,6 @@
 //! The whole configuration: one typed value, loaded once and passed down. It exists only if nothing is wrong with it.
 //!
-//! Values are read by [`section`] and not through a layering crate: the maintained ones (`config`, `figment`) stop at
+//! Values are read by `section` and not through a layering crate: the maintained ones (`config`, `figment`) stop at
 //! the first fault, and ours names them all, each with its origin.
 
 use std::{ffi::OsString, io::Read, path::Path};

@@ -7,7 +7,7 @@
 //!
 //! - Configuration is one TOML file with environment overrides. Unknown keys are faults, and all faults are
 //!   reported together, each with where it stands, its key and its remedy.
-//! - A [`Secret`] shows itself to nobody: not in `Debug`, not in `Display`, not when it is serialized.
+//! - A `config::Secret` shows itself to nobody: not in `Debug`, not in `Display`, not when it is serialized.
 //! - `/livez` fails only for faults of this process, never for a broker, a store or a vendor.
 //! - The first signal drains, the second ends the process at once, and a drain ends within [`signals::SHUTDOWN_MAX`].
 #![warn(missing_docs)]
