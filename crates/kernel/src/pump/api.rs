@@ -56,7 +56,7 @@ pub enum Input<R, X> {
         assignment: Assignment,
         /// The number of this ownership.
         epoch: Epoch,
-        /// What the group has committed; `None` if nothing.
+        /// What the group has committed, read after the row was taken; `None` if nothing. What lies below is clear.
         committed: Option<Committed>,
     },
     /// The owner row could not be taken, or the committed position not be read: asked again later.

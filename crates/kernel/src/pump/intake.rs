@@ -79,7 +79,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// Drops what was queued before the committed position was known and turned out to be clear.
+    /// Drops what was queued before the committed position was known and turned out to be clear. Nothing of the
+    /// partition runs or is written then.
     pub(super) fn discard_clear(&mut self, partition: Partition) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
@@ -98,8 +99,12 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             }
             pending
         };
-        lanes.retain(&mut wanted);
+        let woken = lanes.retain(&mut wanted);
         skips.retain(|skip| wanted(&skip.record));
+        for index in woken {
+            assigned.set_timer(&mut self.timers, partition, index, None);
+            assigned.lanes.line_up(index);
+        }
         for bytes in dropped {
             self.discount(partition, bytes);
         }

@@ -92,4 +92,15 @@ impl<R, X> Lane<R, X> {
             timer: None,
         }
     }
+
+    /// Drops records that `wanted` refuses; true if the head is gone, and its history with it.
+    pub(super) fn retain(&mut self, wanted: impl FnMut(&Queued<R>) -> bool) -> bool {
+        let head = self.queue.front().map(|record| record.offset);
+        self.queue.retain(wanted);
+        let is_gone = head != self.queue.front().map(|record| record.offset);
+        if is_gone {
+            self.head = Head::default();
+        }
+        is_gone
+    }
 }

@@ -94,12 +94,18 @@ impl<R, X> Lanes<R, X> {
         self.free.push(index);
     }
 
-    /// Drops queued records that `wanted` refuses; only for lanes that never ran.
-    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&Queued<R>) -> bool) {
+    /// Drops records that `wanted` refuses, where no head is running or being written. The lanes returned waited for
+    /// a head that is gone: they are to be lined up.
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&Queued<R>) -> bool) -> Vec<LaneIndex> {
         for index in std::mem::take(&mut self.ready) {
-            self.slots[index.0].queue.retain(&mut wanted);
+            self.slots[index.0].retain(&mut wanted);
             self.line_up(index);
         }
+        let waiting = self.slots.iter_mut().enumerate();
+        waiting
+            .filter(|(_, lane)| matches!(lane.state, State::Waiting { .. }))
+            .filter_map(|(index, lane)| lane.retain(&mut wanted).then_some(LaneIndex(index)))
+            .collect()
     }
 
     /// The lanes that hold records, in a repeatable order.

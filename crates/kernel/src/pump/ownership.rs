@@ -1,6 +1,7 @@
 //! Partitions come, are owned, fenced and lost.
 //!
-//! Invariant: nothing of a partition runs before its owner row is ours and every older run of it has answered.
+//! Invariant: nothing of a partition runs before its owner row is ours and every older run of it has answered, nor
+//! what the group has committed by the time that row is taken.
 
 use std::collections::VecDeque;
 
@@ -65,10 +66,46 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         assigned.ownership = Ownership::Owned(epoch);
         let first = assigned.epoch.replace(epoch).is_none();
-        if let (true, Some(committed)) = (first, committed) {
-            self.restore(partition, committed);
+        match committed {
+            Some(committed) if first => self.restore(partition, committed),
+            Some(committed) => self.catch_up(partition, committed),
+            None => {}
         }
         self.open(partition);
+    }
+
+    /// The partition is taken again. A position that its ledger cannot have reached was committed by another member:
+    /// since the proof that it was still ours it was another's, and may be still. What lies below is clear, whoever
+    /// cleared it; what was begun here counts no more, and what is left begins anew.
+    fn catch_up(&mut self, partition: Partition, committed: Committed) {
+        let frontier = self.frontier(partition);
+        if frontier.is_some_and(|frontier| committed.offset <= frontier) {
+            return;
+        }
+        self.abort_runs(partition, Abort::Lost);
+        self.disown_runs(partition);
+        self.abandon_writes(partition);
+        self.restore(partition, committed);
+    }
+
+    /// What runs is remembered until it answers, and its lanes are free.
+    fn disown_runs(&mut self, partition: Partition) {
+        let Some(assigned) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let running = assigned.running_lanes();
+        self.orphans.extend(runs_of(partition, assigned));
+        for (offset, index) in running {
+            assigned.set_timer(&mut self.timers, partition, index, None);
+            assigned.busy.remove(&offset);
+            assigned.lanes.line_up(index);
+        }
+        assigned.running = 0;
+        let assignment = assigned.assignment;
+        let quiescing = self.has_orphans(partition, assignment);
+        if let Some(assigned) = self.partitions.get_mut(&partition) {
+            assigned.quiescing = quiescing;
+        }
     }
 
     /// Goes on from the group's committed position.
@@ -180,25 +217,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(assigned) = self.drop_partition(partition) else {
             return;
         };
-        for (offset, index) in assigned.running_lanes() {
-            let lane = assigned.lanes.lane(index);
-            let State::Running { handed, .. } = lane.state else {
-                continue;
-            };
-            let rest: VecDeque<Offset> = lane
-                .queue
-                .iter()
-                .take(handed)
-                .skip(1)
-                .map(|r| r.offset)
-                .collect();
-            let at = At {
-                partition,
-                assignment: assigned.assignment,
-                offset,
-            };
-            self.orphans.insert(at, rest);
-        }
+        self.orphans.extend(runs_of(partition, &assigned));
     }
 
     /// Forgets a partition and everything that would wake for it.
@@ -241,6 +260,27 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             self.open(partition);
         }
     }
+}
+
+/// The live runs of a partition, each with what was handed over after it.
+fn runs_of<R, X>(
+    partition: Partition,
+    assigned: &Assigned<R, X>,
+) -> impl Iterator<Item = (At, VecDeque<Offset>)> {
+    let running = assigned.running_lanes().into_iter();
+    running.filter_map(move |(offset, index)| {
+        let lane = assigned.lanes.lane(index);
+        let State::Running { handed, .. } = lane.state else {
+            return None;
+        };
+        let at = At {
+            partition,
+            assignment: assigned.assignment,
+            offset,
+        };
+        let rest = lane.queue.iter().take(handed).skip(1);
+        Some((at, rest.map(|record| record.offset).collect()))
+    })
 }
 
 /// Whose maps a partition takes and writes.

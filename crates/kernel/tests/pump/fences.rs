@@ -129,3 +129,88 @@ fn a_run_that_ended_before_the_fence_reached_it_settles_and_the_next_is_stopped(
     world.finish(1, dropped(false));
     assert_eq!(world.lane("a").state, LaneState::Ready);
 }
+
+/// Between the proof and the owner row an instance may stand still for so long that its membership is gone.
+#[test]
+fn what_another_has_committed_before_the_partition_is_taken_again_is_clear() {
+    let (mut world, _) = fenced();
+    world.finish(1, dropped(false));
+    world.commit_ended(2, CommitResult::Accepted);
+    assert_eq!(runs(&world.own(P0, 3, Some((1, "")))), [[1]]);
+    assert_eq!(world.pump.held(P0).records, 1);
+    assert_eq!(world.frontier(), Some(1));
+}
+
+#[test]
+fn what_this_pump_itself_committed_before_the_fence_changes_nothing() {
+    let (mut world, _) = fenced();
+    world.commit_ended(2, CommitResult::Accepted);
+    world.own(P0, 3, Some((0, "a map of its own")));
+    let actions = world.finish(1, DONE);
+    assert_eq!(settled(&actions), [(1, Settle::Done)]);
+    assert_eq!(runs(&actions), [[0]]);
+}
+
+#[test]
+fn a_run_of_what_another_has_committed_counts_for_nothing_and_is_awaited() {
+    let (mut world, _) = fenced();
+    world.deliver_keyless([3]);
+    world.commit_ended(2, CommitResult::Accepted);
+    assert!(runs(&world.own(P0, 3, Some((2, "")))).is_empty());
+    assert_eq!(world.pump.live_runs(P0), 1);
+    assert_eq!(world.pump.held(P0).records, 1);
+    let actions = world.finish(1, DONE);
+    assert!(settled(&actions).is_empty());
+    assert_eq!(runs(&actions), [[3]]);
+}
+
+#[test]
+fn a_run_behind_what_another_has_committed_is_awaited_and_begun_anew() {
+    let (mut world, _) = fenced();
+    world.commit_ended(2, CommitResult::Accepted);
+    assert!(runs(&world.own(P0, 3, Some((1, "")))).is_empty());
+    let actions = world.finish(1, DONE);
+    assert!(settled(&actions).is_empty());
+    assert_eq!(runs(&actions), [[1]]);
+    assert_eq!(settled(&world.finish(1, DONE)), [(1, Settle::Done)]);
+}
+
+#[test]
+fn waits_and_writes_of_what_another_has_committed_are_over() {
+    let mut world = World::owning(config(), &[P0]);
+    world.deliver("a", 0..2);
+    world.deliver("b", 2..4);
+    world.deliver("c", [4]);
+    world.finish(0, emits("routed"));
+    world.finish(2, failed());
+    world.finish(4, RunEnd::Fenced);
+    world.commit_ended(1, CommitResult::Accepted);
+    let actions = world.own(P0, 2, Some((3, "")));
+    assert_eq!(runs(&actions), [[4], [3]]);
+    for dispatch in dispatches(&actions) {
+        assert_eq!(dispatch.records[0].attempts, 0);
+    }
+    assert!(world.published(0, Ok(())).is_empty());
+    assert_eq!(world.pump.held(P0).records, 2);
+    assert_eq!(world.pump.lanes().count(), 2);
+}
+
+#[test]
+fn an_intake_that_was_full_of_what_another_has_committed_is_open_again() {
+    let config = argosy_kernel::PumpConfig {
+        partition_records_max: 3,
+        ..config()
+    };
+    let mut world = World::owning(config, &[P0]);
+    world.deliver_keyless(0..3);
+    world.finish(0, RunEnd::Fenced);
+    world.finish(1, dropped(false));
+    world.finish(2, dropped(false));
+    world.commit_ended(1, CommitResult::Accepted);
+    let actions = world.own(P0, 2, Some((3, "")));
+    assert!(
+        matches!(actions[..], [Act::ResumeIntake(P0)]),
+        "{actions:?}"
+    );
+    assert_eq!(world.pump.lanes().count(), 0);
+}
