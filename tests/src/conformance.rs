@@ -99,6 +99,7 @@ const CASES: &[(&str, Case)] = cases![
     admin::topics_are_created_listed_configured_and_grown,
     admin::what_cannot_be_done_to_a_topic_is_rejected,
     faults::a_restarted_broker_loses_nothing_that_was_acknowledged,
+    faults::a_lone_member_is_assigned_again_after_every_restart_of_its_broker,
     faults::a_broker_that_is_away_is_unavailable_within_the_timeout,
 ];
 

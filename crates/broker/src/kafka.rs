@@ -10,6 +10,8 @@
 //! - **Commits** are of partitions that this member holds under its present membership, one at a time, and report each
 //!   partition by itself.
 //! - **Producer**: idempotent, acks=all, Java's partitioner. After a fatal error the next send has a new one.
+//! - **A client that was told of no broker** by one that is stopping, and would never connect again, is told the
+//!   bootstrap list anew.
 //! - **Bounded**: prefetch per partition, records and bytes per turn, the producer's queue, every call by a timeout.
 //! - **Lost**: nothing that was acknowledged. A send that timed out may still have been written.
 
@@ -24,6 +26,7 @@ mod native;
 mod producer;
 mod queues;
 mod settings;
+mod stranded;
 
 use std::{sync::Arc, time::Duration};
 

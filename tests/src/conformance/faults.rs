@@ -13,6 +13,9 @@ use super::{
 };
 use crate::suite::progress;
 
+/// Lone members that are struck together, each the only one of its group: a broker that is stopping tells one in a
+/// hundred that there is no broker.
+const LONE_MEMBERS: usize = 40;
 /// Past its timeout, a call may take so much longer to end.
 const SLACK: Duration = Duration::from_millis(1_500);
 
@@ -139,6 +142,62 @@ async fn accept_a_commit(member: &mut Member) -> anyhow::Result<()> {
         member.turn()?;
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+pub(super) async fn a_lone_member_is_assigned_again_after_every_restart_of_its_broker(
+    world: &World,
+    name: &str,
+) -> anyhow::Result<()> {
+    let topic = world.topic(name, 4).await?;
+    let mut members = Vec::new();
+    for number in 0..LONE_MEMBERS {
+        members.push(world.member(&format!("{name}-{number}"), &topic)?);
+    }
+    let mut members: Vec<&mut Member> = members.iter_mut().collect();
+    for strike in 0..4_u64 {
+        world
+            .write(&topic, 0, strike * 10..strike * 10 + 10)
+            .await?;
+        until(&mut members, "each commits again", |members| {
+            members.iter().all(|member| member.assigned.len() == 4)
+        })
+        .await?;
+        let is_kill = strike == 1;
+        strike_beneath(world, is_kill, &mut members)?;
+        // Every membership is over by now, or kept: both end in an assignment.
+        let away: usize = members.iter().map(|member| member.losses.len()).sum();
+        progress(&format!("       strike {strike}: {away} losses so far"));
+    }
+    until(&mut members, "each works again", |members| {
+        members.iter().all(|member| member.assigned.len() == 4)
+    })
+    .await
+}
+
+/// Stops or kills the broker and starts it again, while the members go on taking turns and committing.
+fn strike_beneath(world: &World, is_kill: bool, members: &mut [&mut Member]) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let server = &world.server;
+        let restart = scope.spawn(move || {
+            if is_kill {
+                server.kill()?
+            } else {
+                server.stop()?
+            }
+            server.restart()
+        });
+        while !restart.is_finished() {
+            for member in members.iter_mut() {
+                member.turn()?;
+                let positions = member.positions();
+                if !positions.is_empty() {
+                    member.commit(positions);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        restart.join().expect("a script does not panic")
+    })
 }
 
 pub(super) async fn a_broker_that_is_away_is_unavailable_within_the_timeout(

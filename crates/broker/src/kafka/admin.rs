@@ -1,6 +1,16 @@
 //! Topics: lists, creates, configures and grows them, and waits until the cluster shows it.
+//!
+//! Invariant: a client that answered and then fails is replaced, because it may know no broker any more (see `stranded`),
+//! and nobody reads an admin client's statistics.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use rdkafka::{
@@ -30,18 +40,26 @@ type Client = AdminClient<DefaultClientContext>;
 
 /// An admin client.
 pub(super) struct KafkaAdmin {
-    client: Arc<Client>,
+    settings: KafkaSettings,
+    client: RwLock<Arc<Client>>,
+    /// Since the client was opened: before it has, it still has the bootstrap list.
+    has_answered: AtomicBool,
 }
 
 /// Opens an admin client; nothing is connected yet.
 pub(super) fn open(settings: &KafkaSettings) -> Result<KafkaAdmin, BrokerError> {
-    let client = settings
+    Ok(KafkaAdmin {
+        settings: settings.clone(),
+        client: RwLock::new(Arc::new(client(settings)?)),
+        has_answered: AtomicBool::new(false),
+    })
+}
+
+fn client(settings: &KafkaSettings) -> Result<Client, BrokerError> {
+    settings
         .admin()
         .create()
-        .map_err(|error| errors::of_configuration(&error))?;
-    Ok(KafkaAdmin {
-        client: Arc::new(client),
-    })
+        .map_err(|error| errors::of_configuration(&error))
 }
 
 impl Admin for KafkaAdmin {
@@ -103,7 +121,7 @@ impl KafkaAdmin {
         for (name, value) in &topic.values {
             new = new.set(name, value);
         }
-        let created = self.client.create_topics([&new], &options());
+        let created = self.client().create_topics([&new], &options());
         first(created.await, &what)?;
         self.await_partitions(&topic.name, topic.partitions, &what)
             .await
@@ -114,7 +132,7 @@ impl KafkaAdmin {
         let wanted = usize::try_from(partitions)
             .map_err(|_| BrokerError::Rejected(format!("{what}: below zero")))?;
         let new = NewPartitions::new(&topic, wanted);
-        let grown = self.client.create_partitions([&new], &options());
+        let grown = self.client().create_partitions([&new], &options());
         first(grown.await, &what)?;
         self.await_partitions(&topic, partitions, &what).await
     }
@@ -139,7 +157,7 @@ impl KafkaAdmin {
         for (name, value) in wanted {
             alter = alter.set(name, value);
         }
-        let altered = self.client.alter_configs([&alter], &options()).await;
+        let altered = self.client().alter_configs([&alter], &options()).await;
         altered.map_err(|error| errors::of(&error, &what))?;
 
         let deadline = Instant::now() + TAKEN_WITHIN;
@@ -167,7 +185,7 @@ impl KafkaAdmin {
     ) -> Result<Option<BTreeMap<String, (String, bool)>>, BrokerError> {
         let what = format!("read the configuration of topic {topic}");
         let described = self
-            .client
+            .client()
             .describe_configs([&ResourceSpecifier::Topic(topic)], &options())
             .await
             .map_err(|error| errors::of(&error, &what))?;
@@ -216,14 +234,37 @@ impl KafkaAdmin {
         topic: Option<String>,
         at_most: Duration,
     ) -> Result<Metadata, BrokerError> {
-        let client = Arc::clone(&self.client);
+        let client = self.client();
         let read = tokio::task::spawn_blocking(move || {
             client.inner().fetch_metadata(topic.as_deref(), at_most)
         });
-        match read.await {
+        let read = match read.await {
             Ok(read) => read.map_err(|error| errors::of(&error, "read metadata")),
             Err(_) => Err(BrokerError::Unavailable("the process is ending".into())),
+        };
+        match &read {
+            Ok(_) => self.has_answered.store(true, Ordering::Release),
+            Err(BrokerError::Unavailable(_)) => self.renew(),
+            Err(_) => {}
         }
+        read
+    }
+
+    fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn renew(&self) {
+        if !self.has_answered.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let Ok(new) = client(&self.settings) else {
+            return;
+        };
+        let mut slot = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *slot, Arc::new(new));
+        // Closing waits for the client's threads.
+        tokio::task::spawn_blocking(move || drop(old));
     }
 }
 

@@ -36,6 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of a group.
 pub(super) struct KafkaConsumer {
+    bootstrap: String,
     topics: Vec<Arc<str>>,
     membership: Membership,
     commits: Commits,
@@ -64,6 +65,7 @@ pub(super) fn join(
         .map_err(|error| errors::of(&error, "subscribe"))?;
     wake.notify_one();
     Ok(KafkaConsumer {
+        bootstrap: kafka.bootstrap.clone(),
         topics: settings.topics.clone(),
         membership: Membership::default(),
         commits: Commits::default(),
@@ -77,6 +79,7 @@ pub(super) fn join(
 impl Consumer for KafkaConsumer {
     fn poll(&mut self, records_max: usize) -> Batch {
         let is_drained = self.serve();
+        self.rescue();
         for happened in self.native().context().take() {
             self.act(happened);
         }
@@ -170,6 +173,15 @@ impl KafkaConsumer {
             }
         }
         false
+    }
+
+    /// Stranded, it would never be polled into a group again.
+    fn rescue(&self) {
+        let consumer = self.native();
+        if consumer.context().is_stranded() {
+            tracing::warn!("the consumer knew no broker any more: told the bootstrap list anew");
+            native::add_brokers(consumer.client(), &self.bootstrap);
+        }
     }
 
     fn act(&mut self, happened: Happened) {

@@ -11,14 +11,14 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, Statistics, TopicPartitionList,
+    ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, KafkaResult},
     types::{RDKafkaErrorCode, RDKafkaRespErr},
 };
 
-use super::native;
+use super::{native, stranded::Stranded};
 
 /// Faults kept until the next turn; a broker that is away says so again and again.
 const FAULTS_MAX: usize = 16;
@@ -44,6 +44,7 @@ pub(super) struct Context {
     served: AtomicU64,
     happened: Mutex<VecDeque<Happened>>,
     is_closing: AtomicBool,
+    stranded: Stranded,
 }
 
 impl Context {
@@ -55,6 +56,11 @@ impl Context {
     /// What happened since the last call, in order.
     pub(super) fn take(&self) -> VecDeque<Happened> {
         std::mem::take(&mut self.happened())
+    }
+
+    /// True once when the client knows no broker any more.
+    pub(super) fn is_stranded(&self) -> bool {
+        self.stranded.take()
     }
 
     /// From now on rebalances are answered here.
@@ -93,7 +99,8 @@ impl ClientContext for Context {
         log(level, facility, message);
     }
 
-    fn stats(&self, _: Statistics) {
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.stranded.look(statistics);
         self.served.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -4,14 +4,19 @@
 //! UTF-8.
 #![expect(unsafe_code, reason = "the audited file: calls into librdkafka")]
 
-use std::{borrow::Cow, ffi::CStr, ptr, slice};
+use std::{
+    borrow::Cow,
+    ffi::{CStr, CString},
+    ptr, slice,
+};
 
 use rdkafka::{
     bindings::{
-        rd_kafka_commit_queue, rd_kafka_header_cnt, rd_kafka_header_get_all, rd_kafka_headers_t,
-        rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_message_headers, rd_kafka_queue_destroy,
-        rd_kafka_queue_get_consumer, rd_kafka_topic_partition_t,
+        rd_kafka_brokers_add, rd_kafka_commit_queue, rd_kafka_header_cnt, rd_kafka_header_get_all,
+        rd_kafka_headers_t, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_message_headers,
+        rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_topic_partition_t,
     },
+    client::{Client, ClientContext},
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::IsError,
     message::BorrowedMessage,
@@ -68,6 +73,17 @@ pub(super) fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Strin
         let id = CStr::from_ptr(text).to_string_lossy().into_owned();
         rd_kafka_mem_free(client, text.cast());
         id
+    }
+}
+
+/// Tells a client where brokers are, as its configuration did at first.
+pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, bootstrap: &str) {
+    let Ok(bootstrap) = CString::new(bootstrap) else {
+        return;
+    };
+    // SAFETY: the client lives as long as its borrow; librdkafka copies the text.
+    unsafe {
+        rd_kafka_brokers_add(client.native_ptr(), bootstrap.as_ptr());
     }
 }
 

@@ -17,17 +17,17 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt};
 use rdkafka::{
-    ClientConfig, ClientContext, Message as _, Statistics,
+    ClientConfig, ClientContext, Message as _,
     config::RDKafkaLogLevel,
     error::KafkaError,
     message::{DeliveryResult, Header as NativeHeader, OwnedHeaders},
-    producer::{BaseRecord, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
     types::RDKafkaErrorCode,
 };
 use tokio::{sync::Mutex as Turnstile, time::Instant};
 
 use self::batch::{Feed, Outcome, Ticket, Traffic, feed};
-use super::{context, errors};
+use super::{context, errors, native, stranded::Stranded};
 use crate::port::{BrokerError, Message, Producer};
 
 /// Handles to one producer.
@@ -47,8 +47,10 @@ struct Shared {
 
 type Client = ThreadedProducer<Context>;
 
+#[derive(Default)]
 struct Context {
     is_broken: AtomicBool,
+    stranded: Stranded,
 }
 
 /// Opens a producer; nothing is connected yet.
@@ -69,11 +71,8 @@ pub(super) fn open(
 }
 
 fn client(config: &ClientConfig) -> Result<Client, BrokerError> {
-    let context = Context {
-        is_broken: AtomicBool::new(false),
-    };
     config
-        .create_with_context(context)
+        .create_with_context(Context::default())
         .map_err(|error| errors::of_configuration(&error))
 }
 
@@ -155,10 +154,21 @@ impl Shared {
         }
     }
 
+    /// What waits in a stranded client is sent once it knows a broker again.
+    fn rescue(&self, client: &Client) {
+        if client.client().context().stranded.take()
+            && let Some(bootstrap) = self.config.get("bootstrap.servers")
+        {
+            tracing::warn!("the producer knew no broker any more: told the bootstrap list anew");
+            native::add_brokers(client.client(), bootstrap);
+        }
+    }
+
     /// The client, a new one if the last had a fatal error.
     fn client(&self) -> Result<Arc<Client>, BrokerError> {
         let present = Arc::clone(&self.client.read().unwrap_or_else(PoisonError::into_inner));
         if !present.is_broken() {
+            self.rescue(&present);
             return Ok(present);
         }
         drop(present);
@@ -240,7 +250,6 @@ trait Breakable {
 
 impl Breakable for Client {
     fn is_broken(&self) -> bool {
-        use rdkafka::producer::Producer as _;
         self.client().context().is_broken.load(Ordering::Acquire)
     }
 }
@@ -250,7 +259,9 @@ impl ClientContext for Context {
         context::log(level, facility, message);
     }
 
-    fn stats(&self, _: Statistics) {}
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.stranded.look(statistics);
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {

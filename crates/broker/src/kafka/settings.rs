@@ -24,6 +24,8 @@ const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// New topics and partitions are found by then.
 const METADATA_AGE_MAX: Duration = Duration::from_secs(10);
+/// A client that knows no broker any more is found by then.
+const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(3);
 
 /// How to reach a cluster.
@@ -121,6 +123,7 @@ impl KafkaSettings {
         let heartbeat = (session / 4).min(HEARTBEAT_INTERVAL_MAX);
         let mut config = self.client(&settings.client_id);
         config
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
             .set("group.id", &settings.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", millis(session))
@@ -151,6 +154,7 @@ impl KafkaSettings {
         let propagation = (message_timeout / 2).min(Duration::from_secs(30));
         let mut config = self.client(client_id);
         config
+            .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("partitioner", "murmur2_random")
