@@ -74,12 +74,13 @@ async fn no_more_calls_are_under_way_than_are_allowed() {
     let vendor = Vendor::start([Act::Wait(String::new())]).await;
     let mut settings = settings(&vendor);
     settings.concurrent_max = number(1);
-    settings.call_timeout = Duration::from_secs(3);
     let (stack, _) = stack_of(settings);
     let first = stack.effect(call(Repeat::Never), Memory::new());
     let second = async {
         vendor.until_received(1).await;
-        stack.effect(call(Repeat::Never), Memory::new()).await
+        let second = stack.effect(call(Repeat::Never), Memory::new()).await;
+        vendor.let_go();
+        second
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(first.0.unwrap_err().class, Some(Class::Ambiguous));
@@ -103,6 +104,6 @@ async fn when_everything_fails_a_call_costs_at_most_a_fifth_more_than_one_try() 
         .iter()
         .map(|(_, report)| report.tries)
         .sum();
-    assert_eq!(vendor.received().len(), tries as usize);
+    assert!(vendor.received().len() <= tries as usize);
     assert!((201..=240).contains(&tries), "{tries} tries of 200 calls");
 }

@@ -66,7 +66,7 @@ async fn a_dependency_that_is_not_configured_is_named() {
     assert_eq!(stack.call_timeout(&other), None);
     assert_eq!(
         stack.call_timeout(&dependency()),
-        Some(Duration::from_secs(1))
+        Some(Duration::from_secs(20))
     );
     assert_eq!(stack.admits(&other), Ok(()));
     let mut call = call(Repeat::Natural);
