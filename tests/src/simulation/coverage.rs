@@ -41,6 +41,8 @@ coverage! {
     crashes_between_claim_and_outcome,
     /// A fenced instance that was still assigned took its partition again.
     fenced_while_assigned,
+    /// An instance took its partition again, and another had committed meanwhile what it still held.
+    taken_again_too_late,
     /// A process stood still.
     freezes,
     /// A process was killed.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use argosy_kernel::{Assignment, At, Epoch, Partition, Pump, RevokeNumber, RunRecord, Time};
-use argosy_testkit::broker::member::{Member, MemberId};
+use argosy_testkit::broker::member::{Event as MemberEvent, Member, MemberId};
 
 use super::{
     event::{CallId, Incoming, InstanceId, Left, RunId, Step},
@@ -19,6 +19,8 @@ pub(crate) struct Instance {
     pub(crate) life: Life,
     pub(crate) pump: Pump<RecordId, Left>,
     pub(crate) member: Member,
+    /// What its membership has decided during the present turn.
+    pub(crate) decided: Vec<MemberEvent>,
     pub(crate) intake: Intake,
     pub(crate) assignment: Assignment,
     pub(crate) revokes: BTreeMap<RevokeNumber, Vec<Partition>>,
@@ -122,6 +124,7 @@ impl Instance {
             life: Life::Running,
             pump,
             member: Member::new(member),
+            decided: Vec::new(),
             intake: Intake::default(),
             assignment: Assignment(0),
             revokes: BTreeMap::new(),

@@ -70,11 +70,11 @@ impl Group {
 
     /// A new member joins.
     pub fn join(&mut self, member: MemberId, now: Time) -> Notices {
-        self.enter(member, BTreeSet::new(), now)
+        self.enter(member, &BTreeSet::new(), now)
     }
 
     /// A member joins again, with what it still owns; one that was thrown out is told so.
-    pub fn rejoin(&mut self, member: MemberId, owned: BTreeSet<Partition>, now: Time) -> Notices {
+    pub fn rejoin(&mut self, member: MemberId, owned: &BTreeSet<Partition>, now: Time) -> Notices {
         if self.members.contains_key(&member) {
             self.enter(member, owned, now)
         } else {
@@ -212,16 +212,16 @@ impl Group {
         self.positions.get(&partition)
     }
 
-    fn enter(&mut self, member: MemberId, owned: BTreeSet<Partition>, now: Time) -> Notices {
+    fn enter(&mut self, member: MemberId, owned: &BTreeSet<Partition>, now: Time) -> Notices {
         let mut notices = self.begin_round(now);
         notices.retain(|(to, _)| *to != member);
-        self.members
-            .entry(member)
-            .or_insert_with(|| Membership {
-                owned: BTreeSet::new(),
-                silent_since: None,
-            })
-            .owned = owned;
+        let known = self.members.entry(member).or_insert_with(|| Membership {
+            owned: BTreeSet::new(),
+            silent_since: None,
+        });
+        // As Kafka's assignor passes over a claim of an older generation: what a member was never given under this
+        // identity, or let go before, it does not own, whatever it says.
+        known.owned.retain(|partition| owned.contains(partition));
         if let Phase::Joining { joined, .. } = &mut self.phase {
             joined.insert(member);
         }
@@ -329,17 +329,32 @@ mod tests {
         assert_eq!(assigned(&group.join(A, at(0)), A), Some((1, 2)));
         assert_eq!(group.join(B, at(1)), [(A, Notice::Rejoin)]);
         let both = (0..2).map(partition).collect();
-        let round = group.rejoin(A, both, at(2));
+        let round = group.rejoin(A, &both, at(2));
         assert_eq!(
             (assigned(&round, A), assigned(&round, B)),
             (Some((2, 1)), Some((2, 0)))
         );
         assert_eq!(group.owner(partition(1)), Some(A), "still being revoked");
         let kept = BTreeSet::from([partition(0)]);
-        assert_eq!(group.rejoin(A, kept, at(3)), [(B, Notice::Rejoin)]);
-        let round = group.rejoin(B, BTreeSet::new(), at(3));
+        assert_eq!(group.rejoin(A, &kept, at(3)), [(B, Notice::Rejoin)]);
+        let round = group.rejoin(B, &BTreeSet::new(), at(3));
         assert_eq!(assigned(&round, B), Some((3, 1)));
         assert_eq!(group.owner(partition(1)), Some(B));
+    }
+
+    /// A join that was decided under an earlier membership may name what that one owned.
+    #[test]
+    fn what_a_member_was_never_given_it_cannot_bring_along() {
+        let mut group = group();
+        group.join(A, at(0));
+        group.join(B, at(1));
+        group.rejoin(B, &BTreeSet::from([partition(1)]), at(1));
+        let both: BTreeSet<Partition> = (0..2).map(partition).collect();
+        let round = group.rejoin(A, &both, at(2));
+        assert_eq!(assigned(&round, B), Some((2, 0)));
+        for number in 0..2 {
+            assert_eq!(group.owner(partition(number)), Some(A));
+        }
     }
 
     #[test]
@@ -347,7 +362,7 @@ mod tests {
         let mut group = group();
         group.join(A, at(0));
         group.join(B, at(0));
-        group.rejoin(A, BTreeSet::new(), at(0));
+        group.rejoin(A, &BTreeSet::new(), at(0));
         group.fall_silent(A, at(1));
         assert_eq!(group.expires_at(), Some(at(7)));
         let (thrown_out, notices) = group.expire(at(7));
@@ -360,7 +375,7 @@ mod tests {
             [(partition(0), CommitResult::Stale)]
         );
         assert_eq!(
-            group.rejoin(A, BTreeSet::new(), at(8)),
+            group.rejoin(A, &BTreeSet::new(), at(8)),
             [(A, Notice::Unknown)]
         );
     }
@@ -403,7 +418,7 @@ mod tests {
         let mut group = group();
         group.join(A, at(0));
         group.join(B, at(1));
-        group.rejoin(A, BTreeSet::new(), at(1));
+        group.rejoin(A, &BTreeSet::new(), at(1));
         let position = [(partition(0), Offset(3), None)];
         assert_eq!(group.commit(A, 1, &position)[0].1, CommitResult::Stale);
         assert_eq!(group.commit(A, 2, &position)[0].1, CommitResult::Accepted);

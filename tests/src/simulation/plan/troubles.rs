@@ -31,6 +31,8 @@ pub(crate) enum Point {
     Action,
     /// Before an owner row is asked for.
     OwnerAsked,
+    /// Before an owner row is asked for again, because a claim was refused by its epoch.
+    OwnerAskedAgain,
     /// A claim is granted, nothing sent yet.
     Granted,
     /// The call is out.
@@ -48,7 +50,7 @@ pub(crate) enum Point {
 }
 
 /// How many points there are.
-pub(crate) const POINTS: usize = 9;
+pub(crate) const POINTS: usize = 10;
 
 /// What strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +101,7 @@ fn plan_kind(draw: &mut Random) -> TroubleKind {
 }
 
 fn plan_point(draw: &mut Random) -> When {
-    let (point, nth_max) = match draw.below(12) {
+    let (point, nth_max) = match draw.below(13) {
         0 | 1 => (Point::Action, 900),
         2 => (Point::OwnerAsked, 8),
         3 | 4 => (Point::Granted, 120),
@@ -108,6 +110,7 @@ fn plan_point(draw: &mut Random) -> When {
         7 => (Point::Settled, 150),
         8 => (Point::Commit, 40),
         9 | 10 => (Point::LetGo, 4),
+        11 => (Point::OwnerAskedAgain, 1),
         _ => (Point::Publish, 60),
     };
     When::Nth(point, draw.between(1, nth_max) as u32)

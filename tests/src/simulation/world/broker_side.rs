@@ -103,7 +103,7 @@ impl World {
         let group = &mut self.broker.group;
         let notices = match owned {
             None => group.join(member, now),
-            Some(owned) => group.rejoin(member, owned, now),
+            Some(owned) => group.rejoin(member, &owned, now),
         };
         if !self.instances[usize::from(from.0)].is_running() {
             group.fall_silent(member, now);

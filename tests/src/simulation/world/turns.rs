@@ -46,6 +46,15 @@ impl World {
             let instance = &self.instances[usize::from(id.0)];
             self.judge.inspect(instance, local(now, instance.started));
         }
+        self.tell_decided(id);
+    }
+
+    /// What the membership decided during the turn is told at its end, before anything else is heard: a loss that is
+    /// told first would be followed by partitions that are not there any more, and by a join that names them.
+    pub(super) fn tell_decided(&mut self, id: InstanceId) {
+        for event in std::mem::take(&mut self.instance(id).decided) {
+            self.hear(id, Incoming::Member(event));
+        }
     }
 
     /// Carries out actions in their order, for as long as the process goes on.
@@ -53,7 +62,7 @@ impl World {
         let mut rest = actions.into_iter();
         while let Some(action) = rest.next() {
             self.pass(Point::Action, id);
-            if let Some(point) = point_of(&action) {
+            if let Some(point) = self.point_of(id, &action) {
                 self.pass(point, id);
             }
             if !self.instance(id).is_running() {
@@ -97,20 +106,24 @@ impl World {
         self.agenda
             .add(due, Event::Hears(id, Incoming::Tick(wake_at)));
     }
+
+    /// The delicate point that an action stands for.
+    fn point_of(&self, id: InstanceId, action: &PumpAction) -> Option<Point> {
+        match action {
+            Action::TakeOwner { partition, .. } if self.judge.was_owned(id, *partition) => {
+                Some(Point::OwnerAskedAgain)
+            }
+            Action::TakeOwner { .. } => Some(Point::OwnerAsked),
+            Action::Settled { .. } => Some(Point::Settled),
+            Action::Commit { .. } => Some(Point::Commit),
+            Action::LetGo(_) => Some(Point::LetGo),
+            Action::Publish { .. } | Action::DeadLetter { .. } => Some(Point::Publish),
+            _ => None,
+        }
+    }
 }
 
 /// The pump's time.
 pub(super) fn local(now: Time, started: Time) -> Time {
     Time(now.since(started))
-}
-
-fn point_of(action: &PumpAction) -> Option<Point> {
-    match action {
-        Action::TakeOwner { .. } => Some(Point::OwnerAsked),
-        Action::Settled { .. } => Some(Point::Settled),
-        Action::Commit { .. } => Some(Point::Commit),
-        Action::LetGo(_) => Some(Point::LetGo),
-        Action::Publish { .. } | Action::DeadLetter { .. } => Some(Point::Publish),
-        _ => None,
-    }
 }

@@ -113,11 +113,9 @@ impl World {
         };
         self.judge.lets_go(id, &partitions);
         self.end_reading(id, &partitions);
-        for event in self.instance(id).member.let_go(revoke) {
-            let now = self.now();
-            self.agenda
-                .add(now, Event::Hears(id, Incoming::Member(event)));
-        }
+        let instance = self.instance(id);
+        let events = instance.member.let_go(revoke);
+        instance.decided.extend(events);
         self.deliver_late_next(id, partitions);
     }
 
@@ -182,6 +180,7 @@ impl World {
     /// The rest of a turn that a freeze interrupted.
     pub(super) fn carry_on(&mut self, id: InstanceId, actions: Vec<PumpAction>) {
         self.carry_all(id, actions);
+        self.tell_decided(id);
     }
 
     fn count_settled(&mut self, settle: argosy_kernel::Settle) {

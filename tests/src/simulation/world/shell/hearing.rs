@@ -1,6 +1,6 @@
 //! What a process hears, as inputs of its pump and signals of its runs.
 
-use argosy_kernel::{Assignment, Input, Waiting};
+use argosy_kernel::{Assignment, Committed, Input, Partition, Waiting};
 use argosy_testkit::{
     broker::member::{Event as MemberEvent, MemberId, Notice},
     store::Answer,
@@ -47,6 +47,7 @@ impl World {
                 epoch,
                 committed,
             } => {
+                self.count_taken_too_late(id, partition, committed.as_ref());
                 let input = match committed {
                     Some(committed) => Input::Owned {
                         partition,
@@ -88,6 +89,22 @@ impl World {
             Incoming::LateRecords(partitions) => self.deliver_late(id, &partitions),
             Incoming::Carry(actions) => self.carry_on(id, actions),
         }
+    }
+
+    fn count_taken_too_late(
+        &mut self,
+        id: InstanceId,
+        partition: Partition,
+        committed: Option<&Option<Committed>>,
+    ) {
+        let again = self.judge.was_owned(id, partition);
+        let pump = &self.instance(id).pump;
+        let passed = committed.into_iter().flatten().any(|committed| {
+            let frontier = pump.frontier(partition);
+            pump.held(partition).records > 0
+                && frontier.is_some_and(|frontier| frontier < committed.offset)
+        });
+        self.coverage.taken_again_too_late += u64::from(again && passed);
     }
 
     fn hear_notice(&mut self, id: InstanceId, member: MemberId, notice: Notice) {
