@@ -31,26 +31,38 @@ impl Judge {
         self.calls_until.insert(effect, now);
     }
 
-    /// A claim arrives that wants to take this row over.
-    pub(crate) fn takes_over(&mut self, claim: &Claim, row: &EffectRow, plan: &Plan) {
+    /// A claim arrives that wants to take this row over. What time cannot change is judged here, also where the store
+    /// then refuses: a claim that was seen to have expired has expired, and what may never be repeated never may.
+    pub(crate) fn asks_to_take_over(&mut self, claim: &Claim, row: &EffectRow, plan: &Plan) {
         let as_seen = claim.over == Some(row.number) && claim.run != row.run;
         let allowed = match &row.state {
             EffectState::Open(_) if !as_seen => true,
             EffectState::Open(Some(_)) => false,
-            EffectState::Open(None) => match plan.repeat_of(&claim.id) {
-                Repeat::Natural => true,
-                Repeat::Remembered(memory) => {
-                    row.age < memory.saturating_sub(REMEMBERED_MARGIN) + ARRIVES_WITHIN
-                }
-                Repeat::Never => false,
-            },
+            EffectState::Open(None) => plan.repeat_of(&claim.id) != Repeat::Never,
             EffectState::Succeeded(_) | EffectState::Released => true,
         };
+        self.check_takeover(allowed, row);
+    }
+
+    /// The store has granted it. Only now its age counts: a process that stood still asks late, by what it saw before,
+    /// and is refused by its epoch once another owns the partition. Nothing is taken over then.
+    pub(crate) fn takes_over(&mut self, row: &EffectRow, plan: &Plan) {
+        let allowed = match plan.repeat_of(&row.id) {
+            Repeat::Natural => true,
+            Repeat::Remembered(memory) => {
+                row.age < memory.saturating_sub(REMEMBERED_MARGIN) + ARRIVES_WITHIN
+            }
+            Repeat::Never => false,
+        };
+        self.check_takeover(allowed, row);
+    }
+
+    fn check_takeover(&mut self, allowed: bool, row: &EffectRow) {
         if !allowed {
             self.rule(Rule::TakeoversAreAllowed, || {
                 format!(
-                    "claim {} of {:?} is {:?}",
-                    row.number, row.id.of.event, row.state
+                    "claim {} of {:?} is {:?}, {:?} old",
+                    row.number, row.id.of.event, row.state, row.age
                 )
             });
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use argosy_store::{ClaimAnswer, EffectId, EffectState};
+use argosy_store::{ClaimAnswer, EffectRow, EffectState};
 use argosy_testkit::store::{Answer, Operation};
 
 use super::World;
@@ -19,10 +19,12 @@ impl World {
         let expired = self.find_expired(&operation);
         let ticket = self.store.model.apply(now, operation);
         self.store.waiting.insert(ticket, (from, purpose));
-        if let Some((id, number)) = expired {
-            let row = self.store.model.effect(now, &id);
-            let taken = row.is_some_and(|row| row.number > number);
-            self.coverage.expired_claims_taken_over += u64::from(taken);
+        if let Some(expired) = expired {
+            let row = self.store.model.effect(now, &expired.id);
+            if row.is_some_and(|row| row.number > expired.number) {
+                self.judge.takes_over(&expired, &self.plan);
+                self.coverage.expired_claims_taken_over += 1;
+            }
         }
         if !self.store.flush_due {
             self.store.flush_due = true;
@@ -79,16 +81,16 @@ impl World {
         self.agenda.add(at, Event::Hears(to, incoming));
     }
 
-    /// The effect, and the number of its newest claim, if that has expired and this operation wants to take it over.
-    fn find_expired(&mut self, operation: &Operation) -> Option<(EffectId, i64)> {
+    /// The newest claim of an effect, if that has expired and this operation wants to take it over.
+    fn find_expired(&mut self, operation: &Operation) -> Option<EffectRow> {
         let Operation::Claim(claims) = operation else {
             return None;
         };
         let claim = claims.iter().find(|claim| claim.over.is_some())?;
         let row = self.store.model.effect(self.now().0, &claim.id)?;
-        self.judge.takes_over(claim, &row, &self.plan);
+        self.judge.asks_to_take_over(claim, &row, &self.plan);
         let expired = row.state == EffectState::Open(None) && row.run != claim.run;
-        expired.then(|| (claim.id.clone(), row.number))
+        expired.then_some(row)
     }
 
     fn count_answer(&mut self, answer: Option<&Answer>) {
