@@ -3,6 +3,7 @@
 //! `Arena` starts and strikes, `load` posts, `judge` reads the receipts; this file is the order in which they do so.
 
 pub mod arena;
+pub mod cpu;
 pub mod evidence;
 pub mod fleet;
 pub mod judge;
@@ -11,7 +12,7 @@ pub mod plan;
 pub mod receipts;
 pub mod report;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
@@ -86,15 +87,21 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         tail: Tail::new(&arena.receipts_path()),
         receipts: Vec::new(),
     };
-    let struck = if settings.calm {
-        watch_calm(&settings, &book, &mut watched).await?;
-        Vec::new()
+    let mut struck = Vec::new();
+    let mut idle = BTreeMap::new();
+    if settings.calm {
+        // All is accepted before anybody works on it, so that the workers alone set the pace.
+        posting.await??;
+        idle = arena.cpu_seconds();
+        arena.start_workers()?;
     } else {
-        strike(&settings, &mut arena, &book, &mut watched).await?
-    };
-    arena.heal()?;
-    posting.await??;
+        arena.start_workers()?;
+        struck = strike(&settings, &mut arena, &book, &mut watched).await?;
+        arena.heal()?;
+        posting.await??;
+    }
     let settled = settle(&mut arena, &book, &mut watched).await?;
+    let cpu_seconds = spent(&idle, arena.cpu_seconds());
     progress(&format!(
         "storm: asking the gateway for {} events",
         book.len()
@@ -110,6 +117,7 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         settled,
         not_done,
         lag,
+        &cpu_seconds,
         &arena,
     )?;
     arena.stop(report.failed());
@@ -144,18 +152,14 @@ impl Watched {
     }
 }
 
-async fn watch_calm(
-    settings: &StormSettings,
-    book: &Book,
-    watched: &mut Watched,
-) -> anyhow::Result<()> {
-    let until = Instant::now() + settings.length;
-    while Instant::now() < until {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        watched.look()?;
-        show(book, watched, "calm");
-    }
-    Ok(())
+/// CPU seconds by process since `idle`; a process that was not there then has used all of its own since.
+fn spent(idle: &BTreeMap<String, f64>, now: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    now.into_iter()
+        .map(|(name, seconds)| {
+            let before = idle.get(&name).copied().unwrap_or(0.0);
+            (name, seconds - before)
+        })
+        .collect()
 }
 
 /// Lets every planned fault strike at its time.

@@ -14,7 +14,7 @@ use clap::Parser;
 /// not be run. The last line of stdout is one JSON object; everything else goes to stderr.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 60000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
+    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 30000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
 )]
 struct Arguments {
     /// Decides load and faults.
@@ -23,7 +23,7 @@ struct Arguments {
     /// How long load and faults last.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Nothing strikes.
+    /// Nothing strikes, and the workers start when all is accepted: their speed is measured.
     #[arg(long)]
     calm: bool,
     /// Order workers.

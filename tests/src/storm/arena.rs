@@ -1,11 +1,10 @@
-//! Everything that a storm runs: servers, sandbox, gateway, chronicle and order workers; and how each is struck.
-//!
-//! A strike is carried out at once; what must follow later (thaw, start again) is noted and done by `mend`.
-//! Servers start on threads of their own, so that a broker's slow start delays no other fault.
+//! Everything that a storm runs: servers, sandbox, gateway, chronicle and order workers. `strikes` strikes them.
 
 mod settings;
+mod strikes;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
@@ -20,11 +19,12 @@ use tokio::time::Instant;
 
 pub use settings::{Addresses, ArenaSettings, write as write_config};
 
+use self::strikes::Later;
 use super::{
+    cpu,
     fleet::Process,
     judge::Accepted,
     load::{event_id, source},
-    plan::{FREEZE, Kind, Strike},
 };
 use crate::{
     servers::{Kafka, Postgres},
@@ -52,14 +52,6 @@ pub struct Arena {
     later: Vec<(Instant, Later)>,
     servers_busy: Vec<JoinHandle<anyhow::Result<()>>>,
     unexpected: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Later {
-    StartWorker(usize),
-    AwaitAndStartWorker(usize),
-    Thaw(usize),
-    StartGateway,
 }
 
 impl Arena {
@@ -121,9 +113,6 @@ impl Arena {
         arena.sandbox.start()?;
         arena.gateway.start()?;
         arena.chronicle.start()?;
-        for worker in &mut arena.workers {
-            worker.start()?;
-        }
         let ready = [
             format!("{}/readyz", arena.gateway_url()),
             format!("{}/__control/health", arena.sandbox_url()),
@@ -131,6 +120,15 @@ impl Arena {
         await_ready(&ready, Duration::from_secs(60)).await?;
         arena.script_latency(settings.latency_ms).await?;
         Ok(arena)
+    }
+
+    /// Starts the order workers; until then what is accepted waits.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be started.
+    pub fn start_workers(&mut self) -> anyhow::Result<()> {
+        self.workers.iter_mut().try_for_each(Process::start)
     }
 
     /// The gateway's address.
@@ -161,179 +159,22 @@ impl Arena {
         &self.unexpected
     }
 
-    /// CPU seconds by process, of those that still run.
-    pub fn cpu_seconds(&self) -> Value {
-        let processes = [&self.sandbox, &self.gateway, &self.chronicle]
+    /// CPU seconds by process, of those that run.
+    pub fn cpu_seconds(&self) -> BTreeMap<String, f64> {
+        let ours = [&self.sandbox, &self.gateway, &self.chronicle]
             .into_iter()
-            .chain(&self.workers);
-        let seconds =
-            processes.map(|process| (process.name().to_string(), process.cpu_seconds().into()));
-        Value::Object(seconds.collect())
-    }
-
-    /// Lets a fault strike.
-    ///
-    /// # Errors
-    ///
-    /// If the extra worker cannot be started.
-    pub fn strike(&mut self, strike: Strike) -> anyhow::Result<()> {
-        let Strike {
-            kind,
-            victim,
-            hard,
-            down,
-            ..
-        } = strike;
-        let victim = self.victim(victim);
-        let back = Instant::now() + down;
-        match kind {
-            Kind::KillWorker => {
-                self.workers[victim].kill();
-                self.later.push((back, Later::StartWorker(victim)));
-            }
-            Kind::StopWorker => {
-                self.workers[victim].terminate();
-                self.later.push((back, Later::AwaitAndStartWorker(victim)));
-            }
-            Kind::FreezeWorker => {
-                self.workers[victim].freeze();
-                self.later
-                    .push((Instant::now() + FREEZE, Later::Thaw(victim)));
-            }
-            Kind::Broker => {
-                let kafka = Arc::clone(&self.kafka);
-                self.servers_busy.push(std::thread::spawn(move || {
-                    let kafka = kafka.lock().unwrap_or_else(PoisonError::into_inner);
-                    if hard {
-                        kafka.kill()?
-                    } else {
-                        kafka.stop()?
-                    }
-                    kafka.restart()
-                }));
-            }
-            Kind::Store => {
-                let postgres = Arc::clone(&self.postgres);
-                self.servers_busy.push(std::thread::spawn(move || {
-                    let postgres = postgres.lock().unwrap_or_else(PoisonError::into_inner);
-                    if hard {
-                        postgres.kill()?
-                    } else {
-                        postgres.stop()?
-                    }
-                    postgres.restart()
-                }));
-            }
-            Kind::ExtraWorker => {
-                if self.extra.is_running() {
-                    self.extra.terminate();
-                } else {
-                    self.extra.start()?;
-                }
-            }
-            Kind::KillGateway => {
-                self.gateway.kill();
-                self.later.push((back, Later::StartGateway));
-            }
-        }
-        Ok(())
-    }
-
-    /// A worker that runs and is not frozen, or is being stopped: the next one if the drawn one will not do.
-    fn victim(&mut self, drawn: usize) -> usize {
-        let busy = |later: &[(Instant, Later)], worker: usize| {
-            later.iter().any(|(_, act)| {
-                matches!(act, Later::StartWorker(n) | Later::AwaitAndStartWorker(n) | Later::Thaw(n) if *n == worker)
-            })
-        };
-        let count = self.workers.len();
-        (drawn..drawn + count)
-            .map(|n| n % count)
-            .find(|n| !busy(&self.later, *n))
-            .unwrap_or(drawn)
-    }
-
-    /// Does what is due: thaws, starts again.
-    ///
-    /// # Errors
-    ///
-    /// If something cannot be started, or a stopped worker does not end.
-    pub fn mend(&mut self) -> anyhow::Result<()> {
-        let now = Instant::now();
-        let due: Vec<_> = self
-            .later
-            .iter()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, act)| *act)
-            .collect();
-        self.later.retain(|(at, _)| *at > now);
-        for act in due {
-            match act {
-                Later::StartWorker(n) => self.workers[n].start()?,
-                Later::Thaw(n) => self.workers[n].thaw(),
-                Later::StartGateway => self.gateway.start()?,
-                Later::AwaitAndStartWorker(n) if self.workers[n].is_running() => {
-                    self.later.push((now + Duration::from_millis(500), act));
-                }
-                Later::AwaitAndStartWorker(n) => self.workers[n].start()?,
-            }
-        }
-        self.note_unexpected_ends()
-    }
-
-    /// A process that ends by itself is started again, as an orchestrator would; that it ended is told.
-    fn note_unexpected_ends(&mut self) -> anyhow::Result<()> {
-        let planned: Vec<usize> = self
-            .later
-            .iter()
-            .filter_map(|(_, act)| act.worker())
-            .collect();
-        let workers = self
-            .workers
-            .iter_mut()
-            .enumerate()
-            .filter(|(n, _)| !planned.contains(n))
-            .map(|(_, worker)| worker);
-        let gateway_planned = self
-            .later
-            .iter()
-            .any(|(_, act)| *act == Later::StartGateway);
-        let others = [&mut self.sandbox, &mut self.chronicle].into_iter();
-        let gateway = (!gateway_planned).then_some(&mut self.gateway);
-        for process in workers.chain(others).chain(gateway) {
-            if let Some(status) = process.ended() {
-                self.unexpected
-                    .push(format!("{} ended by itself: {status}", process.name()));
-                process.start()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends all faults: everything runs that should.
-    ///
-    /// # Errors
-    ///
-    /// If something does not come back.
-    pub fn heal(&mut self) -> anyhow::Result<()> {
-        progress("storm: no more faults");
-        for server in self.servers_busy.drain(..) {
-            server
-                .join()
-                .map_err(|_| anyhow::anyhow!("a server's thread panicked"))??;
-        }
-        for (_, act) in std::mem::take(&mut self.later) {
-            match act {
-                Later::StartWorker(n) => self.workers[n].start()?,
-                Later::Thaw(n) => self.workers[n].thaw(),
-                Later::StartGateway => self.gateway.start()?,
-                Later::AwaitAndStartWorker(n) => {
-                    self.workers[n].await_end(END_WITHIN)?;
-                    self.workers[n].start()?;
-                }
-            }
-        }
-        Ok(())
+            .chain(&self.workers)
+            .filter_map(|process| Some((process.name().to_string(), process.cpu_seconds()?)));
+        let servers = [
+            ("kafka", "kafka/pid"),
+            ("postgres", "postgres/data/postmaster.pid"),
+        ]
+        .into_iter()
+        .filter_map(|(name, file)| {
+            let pid = cpu::pid_in(&self.folder.join(file))?;
+            Some((name.to_string(), cpu::seconds_with_children(pid)?))
+        });
+        ours.chain(servers).collect()
     }
 
     /// The group's lag, by Kafka's own tool.
@@ -442,15 +283,6 @@ impl Arena {
 
     fn sandbox_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.addresses.sandbox)
-    }
-}
-
-impl Later {
-    fn worker(self) -> Option<usize> {
-        match self {
-            Self::StartWorker(n) | Self::AwaitAndStartWorker(n) | Self::Thaw(n) => Some(n),
-            Self::StartGateway => None,
-        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The fleet under the storm: real processes with a log each, that can be killed, stopped, frozen and started again.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+
+use super::cpu;
 
 /// A process that is started again and again under one name.
 #[derive(Debug)]
@@ -143,14 +145,9 @@ impl Process {
         Ok(())
     }
 
-    /// CPU seconds that it has used so far (user and system), from /proc.
+    /// CPU seconds (user and system) that it has used so far.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        let pid = self.child.as_ref()?.id();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: f64 =
-            fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(ticks / 100.0)
+        cpu::seconds(self.child.as_ref()?.id())
     }
 
     fn signal(&self, name: &str) {

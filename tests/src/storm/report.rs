@@ -65,6 +65,7 @@ impl Report {
         settled: bool,
         not_done: Vec<String>,
         lag: i64,
+        cpu_seconds: &BTreeMap<String, f64>,
         arena: &Arena,
     ) -> anyhow::Result<Self> {
         let accepted = book.entries();
@@ -99,7 +100,8 @@ impl Report {
             "effects_per_s": round(effects_per_second(receipts)),
             "faults": faults(struck, &accepted, receipts),
             "evidence": evidence,
-            "cpu_seconds": arena.cpu_seconds(),
+            "cpu_seconds": rounded(cpu_seconds, 1.0),
+            "cpu_ms_per_effect": rounded(cpu_seconds, 1_000.0 / applied.max(1) as f64),
         });
         let void = if settings.calm {
             Vec::new()
@@ -210,6 +212,19 @@ fn effects_per_second(receipts: &[Receipt]) -> f64 {
     } else {
         0.0
     }
+}
+
+/// By process, and all together.
+fn rounded(figures: &BTreeMap<String, f64>, factor: f64) -> Value {
+    let sum: f64 = figures.values().sum();
+    let all = [("all", sum)].into_iter();
+    let each = figures
+        .iter()
+        .map(|(name, figure)| (name.as_str(), *figure));
+    let told = each
+        .chain(all)
+        .map(|(name, figure)| (name.to_string(), round(figure * factor).into()));
+    Value::Object(told.collect())
 }
 
 fn round(figure: f64) -> f64 {
