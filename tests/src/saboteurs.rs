@@ -205,17 +205,31 @@ impl Copy {
         };
         fs::create_dir_all(&copy.tree)?;
         copy.refresh()?;
-        if !copy.target.join("release").exists() && root().join("target/release").exists() {
-            progress("saboteurs: copying what is built already");
-            fs::create_dir_all(&copy.target)?;
-            let copied = Command::new("cp")
-                .arg("-a")
-                .arg(root().join("target/release"))
-                .arg(&copy.target)
-                .status()?;
-            anyhow::ensure!(copied.success(), "failed to copy target/release");
+        for profile in ["debug", "release"] {
+            copy.seed(profile)?;
         }
         Ok(copy)
+    }
+
+    /// Dependencies that are built already need not be built again; what is the workspace's own has another path here.
+    fn seed(&self, profile: &str) -> anyhow::Result<()> {
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| root().join("target"), PathBuf::from);
+        let (from, to) = (target.join(profile), self.target.join(profile));
+        if to.exists() || !from.exists() {
+            return Ok(());
+        }
+        progress(&format!(
+            "saboteurs: copying what is built already ({profile})"
+        ));
+        fs::create_dir_all(&to)?;
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args(["deps", "build", ".fingerprint"].map(|part| from.join(part)))
+            .arg(&to)
+            .status()?;
+        anyhow::ensure!(copied.success(), "failed to copy {}", from.display());
+        Ok(())
     }
 
     /// The tree as it is in the working folder; files that did not change keep their time, so nothing rebuilds.
