@@ -90,6 +90,7 @@ pub(crate) struct Owner {
     live: HashMap<At, Live>,
     first_failures: HashMap<At, i64>,
     left: bool,
+    was_open: bool,
 }
 
 /// A record that was handed to a run.
@@ -117,6 +118,7 @@ impl Owner {
             live: HashMap::new(),
             first_failures: HashMap::new(),
             left: false,
+            was_open: true,
             parts,
         }
     }
@@ -145,7 +147,11 @@ impl Owner {
             for input in told.drain(..) {
                 self.hear(input);
             }
-            let batch = self.parts.consumer.poll(POLL_RECORDS_MAX);
+            let is_open = self.is_open();
+            let batch = self
+                .parts
+                .consumer
+                .poll(if is_open { POLL_RECORDS_MAX } else { 0 });
             for event in batch.events {
                 if let ConsumerEvent::Fatal(error) = event {
                     fatal = Some(error);
@@ -166,7 +172,7 @@ impl Owner {
                 self.feed(Input::Tick);
             }
             self.report_health();
-            if batch.more || !self.parts.inbox.is_empty() || self.left {
+            if (batch.more && is_open) || !self.parts.inbox.is_empty() || self.left {
                 // Other tasks of this thread (timers, wake-ups) get their turn.
                 tokio::task::yield_now().await;
                 continue;
@@ -187,6 +193,16 @@ impl Owner {
         }
         self.parts.consumer.close();
         Ok(())
+    }
+
+    /// May records be taken in? An acknowledgement of a step, which wakes the owner, opens it again.
+    fn is_open(&mut self) -> bool {
+        let is_open = !self.parts.shop.timelines.is_full();
+        if self.was_open != is_open {
+            self.was_open = is_open;
+            telemetry::intake(is_open);
+        }
+        is_open
     }
 
     /// Feeds the pump and carries out what it asks for.

@@ -3,7 +3,7 @@
 use argosy_broker::{BrokerError, TopicPartition};
 use argosy_kernel::{Epoch, MapFault};
 use argosy_store::{EffectId, OwnerKey};
-use metrics::counter;
+use metrics::{counter, gauge};
 use tracing::{error, info, warn};
 
 pub(crate) fn assigned(partitions: &[TopicPartition]) {
@@ -51,6 +51,21 @@ pub(crate) fn map_ignored(partition: i32, reason: MapFault) {
 pub(crate) fn timeline_write_failed(error: &BrokerError) {
     counter!("argosy_timeline_write_failures_total").increment(1);
     warn!(event = "timeline_write_failed", %error, "timeline batch not acknowledged; sent again");
+}
+
+pub(crate) fn intake(is_open: bool) {
+    gauge!("argosy_intake_waits_for_timelines").set(if is_open { 0.0 } else { 1.0 });
+    if is_open {
+        info!(
+            event = "intake_open",
+            "timelines are acknowledged again: records are taken in"
+        );
+    } else {
+        warn!(
+            event = "intake_waits",
+            "too much of the timelines waits for the broker: no more records are taken in"
+        );
+    }
 }
 
 pub(crate) fn emit_write_failed(errors: &str) {
