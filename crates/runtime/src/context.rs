@@ -12,14 +12,14 @@ use std::{
 use argosy_events::{Envelope, Payload};
 use argosy_kernel::{Death, claims};
 use argosy_outbound::{Call, CallReport, Failure, Recorded, Stack};
-use argosy_store::{EffectId, EffectRow, EventKey, Grouped};
+use argosy_store::{EffectId, EventKey, Grouped};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
     clock,
     emit::{Emits, Emitted},
-    journal::{EffectJournal, RunIdentity, Wanted, store_down},
+    journal::{EffectJournal, RunIdentity, Seen, Wanted, store_down},
     timeline::{RunSteps, Steps},
 };
 
@@ -41,7 +41,7 @@ pub struct Context {
     started: SystemTime,
     body_hash: [u8; 32],
     /// What the store holds for this event, loaded before its first effect.
-    known: Option<HashMap<Slot, EffectRow>>,
+    known: Option<HashMap<Slot, Seen>>,
     /// Request hashes by (name, key), to catch one identity used for two requests.
     used: HashMap<Slot, [u8; 32]>,
     emits: Emits,
@@ -235,16 +235,20 @@ impl Context {
 
     /// The row of this effect, if the store has one. All rows of the event are loaded at once, before its first
     /// effect; a run without effects asks the store nothing.
-    async fn known(&mut self, id: &EffectId) -> Result<Option<EffectRow>, Failure> {
+    async fn known(&mut self, id: &EffectId) -> Result<Option<Seen>, Failure> {
         if self.known.is_none() {
+            let asked = Instant::now();
             let rows = self
                 .store
                 .recall(id.of.clone())
                 .await
                 .map_err(|error| store_down(&error))?;
-            let by_slot = rows
-                .into_iter()
-                .map(|row| ((Arc::clone(&row.id.name), Arc::clone(&row.id.key)), row));
+            let by_slot = rows.into_iter().map(|row| {
+                (
+                    (Arc::clone(&row.id.name), Arc::clone(&row.id.key)),
+                    Seen { row, asked },
+                )
+            });
             self.known = Some(by_slot.collect());
         }
         let slot = (Arc::clone(&id.name), Arc::clone(&id.key));

@@ -66,10 +66,17 @@ pub(crate) struct EffectJournal {
     state: Mutex<State>,
 }
 
+/// A row as the store told it, and a moment before it was asked: since then the row has aged.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) row: EffectRow,
+    pub(crate) asked: Instant,
+}
+
 #[derive(Debug)]
 struct State {
     /// The row as it was last seen.
-    seen: Option<EffectRow>,
+    seen: Option<Seen>,
     /// The number of this run's newest claim.
     number: Option<i64>,
 }
@@ -78,7 +85,7 @@ impl EffectJournal {
     pub(crate) fn new(
         run: Arc<RunIdentity>,
         wanted: Wanted,
-        seen: Option<EffectRow>,
+        seen: Option<Seen>,
         store: Grouped,
     ) -> Self {
         Self {
@@ -94,7 +101,9 @@ impl EffectJournal {
     }
 
     /// What an existing row allows; for an expired open claim also whether this is a takeover.
-    fn allowed(&self, row: &EffectRow) -> (Allowed, bool) {
+    ///
+    /// A process may have stood still since it read the row, so the effect's age is counted on.
+    fn allowed(&self, Seen { row, asked }: &Seen) -> (Allowed, bool) {
         let own = row.run == self.run.run;
         let state = match row.state {
             EffectState::Succeeded(_) => FoundState::Succeeded,
@@ -102,7 +111,7 @@ impl EffectJournal {
             EffectState::Open(remaining) => FoundState::Open {
                 own,
                 remaining,
-                age: row.age,
+                age: row.age + asked.elapsed(),
             },
         };
         let found = Found {
@@ -122,9 +131,10 @@ impl EffectJournal {
             let mut takeover = false;
             let mut over = None;
             // Given up, it is known not to have happened: this try is not a repeat of anything.
-            let released = matches!(&seen, Some(row) if row.state == EffectState::Released);
-            if let Some(row) = &seen {
-                let (allowed, expired) = self.allowed(row);
+            let released = matches!(&seen, Some(seen) if seen.row.state == EffectState::Released);
+            if let Some(last) = &seen {
+                let row = &last.row;
+                let (allowed, expired) = self.allowed(last);
                 match allowed {
                     Allowed::Claim => {
                         takeover = expired;
@@ -150,8 +160,8 @@ impl EffectJournal {
                     });
                 }
                 ClaimAnswer::Found(row) => {
-                    self.state().seen = Some(row.clone());
-                    seen = Some(row);
+                    seen = Some(Seen { row, asked });
+                    self.state().seen.clone_from(&seen);
                 }
                 ClaimAnswer::Fenced => {
                     return Err(Failure::new(
@@ -227,15 +237,16 @@ impl Journal for EffectJournal {
 
     fn recall(&self) -> BoxFuture<'_, Result<Recall, Failure>> {
         Box::pin(async move {
-            let Some(row) = self.state().seen.clone() else {
+            let Some(seen) = self.state().seen.clone() else {
                 return Ok(Recall::Unknown);
             };
-            match self.allowed(&row).0 {
+            let (allowed, _) = self.allowed(&seen);
+            match allowed {
                 Allowed::Return | Allowed::Dead(argosy_kernel::Death::IdentityReused) => {}
                 // An open claim is looked at by the claim layer, behind limiter and breaker.
                 _ => return Ok(Recall::Unknown),
             }
-            match self.admission(self.allowed(&row).0, &row)? {
+            match self.admission(allowed, &seen.row)? {
                 Admission::Succeeded(answer) => Ok(Recall::Succeeded(answer)),
                 Admission::Send { .. } | Admission::LookUp => Ok(Recall::Unknown),
             }
@@ -313,5 +324,71 @@ fn death_of(cause: argosy_kernel::Death) -> &'static str {
             "whether an earlier call happened cannot be found out; resolve it with `argosy effects resolve`"
         }
         _ => "not allowed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argosy_kernel::Death;
+    use argosy_store::EventKey;
+    use argosy_testkit::store::SharedModelStore;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_ages_while_the_process_stands_still() {
+        let id = EffectId {
+            of: EventKey {
+                worker: Arc::from("orders"),
+                source: Arc::from("shop"),
+                event: Arc::from("1"),
+            },
+            name: Arc::from("draft"),
+            key: Arc::from("acme"),
+        };
+        let run = RunIdentity {
+            owner: OwnerKey {
+                worker: Arc::from("orders"),
+                topic: Arc::from("orders"),
+                partition: 0,
+            },
+            epoch: Epoch(1),
+            run: Uuid::from_u128(1),
+        };
+        let wanted = Wanted {
+            id: id.clone(),
+            body_hash: [0; 32],
+            operation: Arc::from("acme/draft"),
+            request: Bytes::new(),
+            repeat: Repeat::Remembered(120 * MINUTE),
+            has_lookup: false,
+            hold: MINUTE,
+        };
+        let row = EffectRow {
+            id,
+            number: 1,
+            run: Uuid::from_u128(2),
+            body_hash: [0; 32],
+            operation: Arc::from("acme/draft"),
+            request: Bytes::new(),
+            state: EffectState::Open(None),
+            age: 30 * MINUTE,
+        };
+        let seen = Seen {
+            row,
+            asked: Instant::now(),
+        };
+        let store = Grouped::start(Arc::new(SharedModelStore::new()), &TaskTracker::new());
+        let journal = EffectJournal::new(Arc::new(run), wanted, Some(seen.clone()), store);
+        assert_eq!(journal.allowed(&seen), (Allowed::Claim, true));
+        // The vendor's memory is trusted for an hour less than it promises.
+        tokio::time::advance(30 * MINUTE).await;
+        assert_eq!(
+            journal.allowed(&seen),
+            (Allowed::Dead(Death::Ambiguous), true)
+        );
     }
 }
