@@ -52,6 +52,8 @@ struct Case {
 const ORDERS: &str = "argosy.order-events.v1";
 const DEAD_LETTERS: &str = "argosy.dead-letters.v1";
 const APPROVED: (&str, &[u8]) = ("ce_type", b"argosy.orders.v1.OrderApproved");
+/// Bytes of a value that fits into the orders topic with its key, headers and batch.
+const LARGEST: usize = 1_048_000;
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a dead letter must say beside its record.
@@ -88,7 +90,7 @@ fn cases() -> Vec<Case> {
     let json = ("content-type", b"application/json".as_slice());
     let order = |text: &str| Some(text.as_bytes().to_vec());
     let garbage: Vec<u8> = (0..=255u8).cycle().take(4_096).collect();
-    let huge: Vec<u8> = (0..=255u8).cycle().skip(7).take(600_000).collect();
+    let huge: Vec<u8> = (0..=255u8).cycle().skip(7).take(LARGEST).collect();
     let case = |name, record, cause| Case {
         name,
         record,
@@ -101,8 +103,21 @@ fn cases() -> Vec<Case> {
             "undecodable",
         ),
         case(
-            "600 kB of them",
+            "as many of them as the topic takes",
             raw("b2", Some(huge), &[("ce_id", b"b2"), APPROVED]),
+            "undecodable",
+        ),
+        case(
+            "headers of an earlier death",
+            raw(
+                "b12",
+                order("{}"),
+                &[
+                    ("ce_id", b"b12"),
+                    ("argosy.dlq.cause", b"forged"),
+                    ("__dlq.errors.topic", b"forged"),
+                ],
+            ),
             "undecodable",
         ),
         case(
@@ -183,12 +198,13 @@ fn cases() -> Vec<Case> {
 ///
 /// If the fleet or kcat cannot be run.
 pub async fn run(folder: PathBuf) -> anyhow::Result<BadInputReport> {
-    let arena = Arena::start(ArenaSettings {
+    let mut arena = Arena::start(ArenaSettings {
         folder,
         workers: 1,
         latency_ms: (0, 0),
     })
     .await?;
+    arena.start_workers()?;
     let bootstrap = arena.bootstrap();
     let cases = cases();
     for case in &cases {
@@ -236,7 +252,7 @@ fn compare(case: &Case, letters: &[Written], report: &mut BadInputReport) {
             .push(format!("{}: no dead letter", case.name));
         return;
     };
-    let header = |name: &str| letter.headers.get(name).map(String::as_str);
+    let header = |name: &str| letter.header(name);
     let cause = header("argosy.dlq.cause").unwrap_or("none");
     report.cases.push((case.name, cause.to_string()));
     let mut wrong = |what: String| report.violations.push(format!("{}: {what}", case.name));
@@ -246,8 +262,28 @@ fn compare(case: &Case, letters: &[Written], report: &mut BadInputReport) {
     if letter.value != case.record.value {
         wrong("the value is not byte-identical".to_string());
     }
-    for name in HEADERS.into_iter().filter(|name| header(name).is_none()) {
-        wrong(format!("header {name} is missing"));
+    for name in HEADERS {
+        match letter
+            .headers
+            .iter()
+            .filter(|(found, _)| found == name)
+            .count()
+        {
+            1 => {}
+            times => wrong(format!("header {name} is there {times} times")),
+        }
+    }
+    for (name, value) in &case.record.headers {
+        let is_ours = HEADERS.contains(&name.as_str());
+        let kept = if is_ours {
+            format!("argosy.earlier.{name}")
+        } else {
+            name.clone()
+        };
+        // Printed as text, so that only what is text can be compared.
+        if std::str::from_utf8(value).is_ok_and(|value| header(&kept) != Some(value)) {
+            wrong(format!("header {name} of the record is not kept"));
+        }
     }
     if header("__dlq.errors.topic") != Some(ORDERS) || header("argosy.dlq.worker") != Some("orders")
     {

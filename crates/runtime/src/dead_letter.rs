@@ -1,19 +1,26 @@
 //! A record as its own dead letter: byte-identical key and value, the original's headers, KIP-1191's and ours.
+//!
+//! Invariant: a letter fits into its topic, so that its record is never stuck behind it.
 
 use std::sync::Arc;
 
 use argosy_broker::{Header, Message};
+use argosy_events::catalogue::{self, DEAD_LETTERS};
 use argosy_kernel::{Death, Epoch};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::delivered::{Delivered, Fault};
 
-/// Where dead letters go.
-pub(crate) const DEAD_LETTERS_TOPIC: &str = "argosy.dead-letters.v1";
+/// What a record batch of one adds to its key, value and headers: its own header, the lengths in them, and room for
+/// both to grow.
+const BATCH_BYTES: usize = 4_096;
 
-/// A value larger than this is replaced by a reference to where it lies.
-pub(crate) const VALUE_BYTES_MAX: usize = 900_000;
+/// Names that only we may give; the original's own, of an earlier death, get [`EARLIER`] before them.
+const RESERVED: [&str; 2] = ["__dlq.", "argosy.dlq."];
+
+/// Not reserved, so that a letter that dies again and again keeps names of a bounded length.
+const EARLIER: &str = "argosy.earlier.";
 
 /// What is said of a death beside the record.
 #[derive(Debug)]
@@ -30,21 +37,61 @@ pub(crate) struct Obituary<'a> {
 /// The dead letter. The partition is left to the partitioner: a key's letters stay together.
 pub(crate) fn message(record: &Delivered, obituary: &Obituary<'_>) -> Message {
     let delivery = &record.delivery;
-    let mut headers = delivery.headers.clone();
-    headers.extend(kip_1191(record, obituary));
-    headers.extend(ours(obituary));
-    let mut value = delivery.value.clone();
-    if let Some(large) = value.as_ref().filter(|value| value.len() > VALUE_BYTES_MAX) {
-        headers.push(header("argosy.dlq.value", "reference"));
-        value = Some(reference(record, large));
-    }
-    Message {
-        topic: Arc::from(DEAD_LETTERS_TOPIC),
+    let mut said = kip_1191(record, obituary);
+    said.extend(ours(obituary));
+    let mut letter = Message {
+        topic: Arc::from(DEAD_LETTERS),
         partition: None,
         key: delivery.key.clone(),
-        value,
-        headers,
+        value: delivery.value.clone(),
+        headers: delivery
+            .headers
+            .iter()
+            .map(original)
+            .chain(said.iter().cloned())
+            .collect(),
+    };
+    let room = catalogue::topic(DEAD_LETTERS)
+        .map_or(0, |topic| topic.message_bytes_max)
+        .saturating_sub(BATCH_BYTES);
+    // Only a record of a topic that takes more than ours: it stays where it is until that topic's retention.
+    if bytes(&letter) > room {
+        said.push(header("argosy.dlq.value", "reference"));
+        letter.headers.push(header("argosy.dlq.value", "reference"));
+        letter.value = Some(reference(
+            record,
+            delivery.value.as_deref().unwrap_or_default(),
+        ));
     }
+    if bytes(&letter) > room {
+        said.push(header("argosy.dlq.headers", "left out"));
+        letter.headers = said;
+    }
+    letter
+}
+
+/// A header of the original, under a name that cannot be taken for ours.
+fn original((name, value): &Header) -> Header {
+    let is_reserved = RESERVED.iter().any(|reserved| name.starts_with(reserved));
+    let name = if is_reserved {
+        format!("{EARLIER}{name}")
+    } else {
+        name.clone()
+    };
+    (name, value.clone())
+}
+
+/// As the broker counts: each header adds two lengths of at most five bytes.
+fn bytes(letter: &Message) -> usize {
+    let headers = letter
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 10);
+    let parts = [&letter.key, &letter.value]
+        .into_iter()
+        .flatten()
+        .map(Bytes::len);
+    headers.sum::<usize>() + parts.sum::<usize>()
 }
 
 /// KIP-1191, "Dead-letter queues for share groups".
@@ -136,7 +183,7 @@ fn template(message: &str) -> String {
     template
 }
 
-fn reference(record: &Delivered, value: &Bytes) -> Bytes {
+fn reference(record: &Delivered, value: &[u8]) -> Bytes {
     let digest = Sha256::digest(value);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let from = &record.delivery.from;
@@ -152,4 +199,98 @@ fn reference(record: &Delivered, value: &Bytes) -> Bytes {
 
 fn header(name: &str, value: &str) -> Header {
     (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use argosy_broker::{Delivery, TopicPartition};
+
+    use super::*;
+    use crate::worker::Handlers;
+
+    fn letter(value: usize, headers: Vec<Header>) -> Message {
+        let delivery = Delivery {
+            from: TopicPartition {
+                topic: Arc::from("orders"),
+                partition: 3,
+            },
+            offset: 7,
+            timestamp_ms: None,
+            key: Some(Bytes::from_static(b"k")),
+            value: Some(Bytes::from(vec![b'x'; value])),
+            headers,
+            bytes: value,
+        };
+        let obituary = Obituary {
+            worker: "orders",
+            cause: Death::Undecodable,
+            attempts: 1,
+            fault: None,
+            first_failure_ms: 1,
+            last_failure_ms: 1,
+            epoch: Epoch(1),
+        };
+        message(
+            &Delivered::read(delivery, 0, &Handlers::default()),
+            &obituary,
+        )
+    }
+
+    fn values<'a>(letter: &'a Message, name: &str) -> Vec<&'a [u8]> {
+        let named = letter.headers.iter().filter(|(found, _)| found == name);
+        named.map(|(_, value)| &value[..]).collect()
+    }
+
+    fn limit() -> usize {
+        catalogue::topic(DEAD_LETTERS).unwrap().message_bytes_max
+    }
+
+    #[test]
+    fn the_largest_record_of_our_topics_is_kept_byte_by_byte() {
+        let largest = catalogue::topic(catalogue::ORDER_EVENTS)
+            .unwrap()
+            .message_bytes_max;
+        let letter = letter(largest, Vec::new());
+        assert_eq!(letter.value.as_ref().map(Bytes::len), Some(largest));
+        assert!(values(&letter, "argosy.dlq.value").is_empty());
+        assert!(bytes(&letter) < limit());
+    }
+
+    #[test]
+    fn a_record_of_a_topic_that_takes_more_is_referred_to() {
+        let letter = letter(3_000_000, vec![header("ce_id", "1")]);
+        assert_eq!(values(&letter, "argosy.dlq.value"), [b"reference"]);
+        assert_eq!(values(&letter, "ce_id"), [b"1"]);
+        let value = String::from_utf8(letter.value.clone().unwrap().to_vec()).unwrap();
+        assert!(
+            value.contains(r#""topic":"orders""#) && value.contains(r#""offset":7"#),
+            "{value}"
+        );
+        assert!(bytes(&letter) < limit());
+    }
+
+    #[test]
+    fn headers_that_leave_no_room_are_left_out_and_said_to_be() {
+        let letter = letter(10, vec![header("h", &"y".repeat(3_000_000))]);
+        assert_eq!(values(&letter, "argosy.dlq.headers"), [b"left out"]);
+        assert_eq!(values(&letter, "argosy.dlq.cause"), [b"undecodable"]);
+        assert!(bytes(&letter) < limit());
+    }
+
+    #[test]
+    fn a_cause_that_came_with_the_record_is_not_taken_for_ours() {
+        let letter = letter(
+            10,
+            vec![
+                header("argosy.dlq.cause", "forged"),
+                header("__dlq.errors.topic", "forged"),
+            ],
+        );
+        assert_eq!(values(&letter, "argosy.dlq.cause"), [b"undecodable"]);
+        assert_eq!(values(&letter, "__dlq.errors.topic"), [b"orders"]);
+        assert_eq!(
+            values(&letter, "argosy.earlier.argosy.dlq.cause"),
+            [b"forged"]
+        );
+    }
 }

@@ -1,7 +1,6 @@
 //! Records as kcat writes and reads them: raw bytes.
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     os::unix::ffi::OsStringExt,
     process::{Command, Stdio},
@@ -23,7 +22,16 @@ pub(super) struct Raw {
 pub(super) struct Written {
     pub(super) key: Vec<u8>,
     pub(super) value: Option<Vec<u8>>,
-    pub(super) headers: BTreeMap<String, String>,
+    /// In order; a name may be there more than once.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Written {
+    /// The first value of this name, as our own readers take it.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// Writes one record with exactly these bytes, to the partition that Java's partitioner would choose.
@@ -40,6 +48,8 @@ pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Resul
         topic,
         "-X",
         "partitioner=murmur2_random",
+        "-X",
+        "message.max.bytes=2000000",
     ]);
     for (name, value) in &record.headers {
         let header = [name.as_bytes(), b"=", value].concat();
