@@ -9,7 +9,7 @@ mod postgres;
 pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
 pub use port::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
-    OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelineRow,
-    is_final,
+    OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelinePlace,
+    TimelineRow, is_final,
 };
 pub use postgres::Postgres;

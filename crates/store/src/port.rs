@@ -239,6 +239,37 @@ pub struct TimelineRow {
     pub state: Arc<str>,
 }
 
+impl TimelineRow {
+    /// Where it stands in its flow's order.
+    pub fn place(&self) -> TimelinePlace {
+        TimelinePlace {
+            at_ms: self.at_ms,
+            instance: self.instance,
+            number: self.number,
+        }
+    }
+}
+
+/// Where a row stands in its flow's order: by time, then by who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimelinePlace {
+    /// Milliseconds since 1970 of the row's first step.
+    pub at_ms: i64,
+    /// The process that wrote it.
+    pub instance: Uuid,
+    /// Counted by that process.
+    pub number: i64,
+}
+
+impl TimelinePlace {
+    /// Before every row: processes count from 1.
+    pub const BEFORE_ALL: Self = Self {
+        at_ms: i64::MIN,
+        instance: Uuid::nil(),
+        number: i64::MIN,
+    };
+}
+
 /// Whether an event is settled in this state: nothing overwrites it.
 pub fn is_final(state: &str) -> bool {
     matches!(state, "done" | "skipped" | "dead")
@@ -299,10 +330,12 @@ pub trait Store: Send + Sync + 'static {
     /// Projects timeline rows: known ones change nothing.
     fn project(&self, rows: Vec<TimelineRow>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The rows of a business flow, oldest first (at most `rows_max`).
+    /// The rows of a business flow behind a place, oldest first (at most `rows_max`): the last row's place leads to
+    /// the next ones.
     fn timeline(
         &self,
         correlation: String,
+        after: TimelinePlace,
         rows_max: u32,
     ) -> BoxFuture<'_, Result<Vec<TimelineRow>, StoreError>>;
 

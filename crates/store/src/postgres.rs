@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, Store, StoreError, TimelineRow,
+    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow,
 };
 use connection::{Connections, connections};
 
@@ -132,9 +132,15 @@ impl Store for Postgres {
     fn timeline(
         &self,
         correlation: String,
+        after: TimelinePlace,
         rows_max: u32,
     ) -> BoxFuture<'_, Result<Vec<TimelineRow>, StoreError>> {
-        Box::pin(timelines::timeline(&self.reads, correlation, rows_max))
+        Box::pin(timelines::timeline(
+            &self.reads,
+            correlation,
+            after,
+            rows_max,
+        ))
     }
 
     fn status(

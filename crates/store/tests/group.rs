@@ -9,7 +9,7 @@ use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, BATCHES_IN_FLIGHT_MAX, Claim, ClaimAnswer, EffectId, EffectRow, EffectState,
     EventKey, EventStatus, GROUP_ITEMS_MAX, Grouped, OutcomeRow, OwnerKey, QUEUE_ITEMS_MAX,
-    RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelineRow, limits,
+    RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow, limits,
 };
 use argosy_testkit::store::SharedModelStore;
 use bytes::Bytes;
@@ -128,9 +128,10 @@ impl Store for GatedStore {
     fn timeline(
         &self,
         correlation: String,
+        after: TimelinePlace,
         rows_max: u32,
     ) -> BoxFuture<'_, Result<Vec<TimelineRow>, StoreError>> {
-        self.model.timeline(correlation, rows_max)
+        self.model.timeline(correlation, after, rows_max)
     }
 
     fn status(

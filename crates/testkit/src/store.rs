@@ -13,7 +13,7 @@ use std::time::Duration;
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, StoreError, TimelineRow,
+    Resolution, Resolved, StoreError, TimelinePlace, TimelineRow,
 };
 use uuid::Uuid;
 
@@ -63,6 +63,8 @@ pub enum Operation {
     Timeline {
         /// The business flow.
         correlation: String,
+        /// Only rows behind it.
+        after: TimelinePlace,
         /// At most so many rows.
         rows_max: u32,
     },
@@ -235,8 +237,9 @@ impl ModelStore {
             }
             Operation::Timeline {
                 correlation,
+                after,
                 rows_max,
-            } => Answer::Timeline(timelines::timeline(tables, &correlation, rows_max)),
+            } => Answer::Timeline(timelines::timeline(tables, &correlation, after, rows_max)),
             Operation::Status { source, event } => {
                 Answer::Status(timelines::status(tables, &source, &event))
             }

@@ -8,14 +8,14 @@ use super::{
     identity::{event_hash, text_hash},
     text::{escape, shared},
 };
-use crate::{EventStatus, StoreError, TimelineRow, limits};
+use crate::{EventStatus, StoreError, TimelinePlace, TimelineRow, limits};
 
 const TIMELINE: &str = r#"
 select instance, number, correlation, source, event, event_type, worker, at_ms, steps::text, state
 from timeline_rows
-where correlation_hash = $1 and correlation = $2
+where correlation_hash = $1 and correlation = $2 and (at_ms, instance, number) > ($3, $4, $5)
 order by at_ms, instance, number
-limit $3
+limit $6
 "#;
 
 const STATUS: &str = r#"
@@ -29,11 +29,13 @@ limit $4
 pub(super) async fn timeline(
     connections: &Connections,
     correlation: String,
+    after: TimelinePlace,
     rows_max: u32,
 ) -> Result<Vec<TimelineRow>, StoreError> {
     let rows_max = i64::from(rows_max.min(limits::TIMELINE_ROWS_MAX));
     let timeline = Timeline {
         correlation,
+        after,
         rows_max,
     };
     connections.run(&timeline).await
@@ -49,6 +51,7 @@ pub(super) async fn status(
 
 struct Timeline {
     correlation: String,
+    after: TimelinePlace,
     rows_max: i64,
 }
 
@@ -59,6 +62,9 @@ impl Operation for Timeline {
         let rows = sqlx::query(TIMELINE)
             .bind(text_hash(&self.correlation))
             .bind(escape(&self.correlation))
+            .bind(self.after.at_ms)
+            .bind(self.after.instance)
+            .bind(self.after.number)
             .bind(self.rows_max)
             .fetch_all(connection)
             .await?;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, Store, StoreError, TimelineRow,
+    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -121,10 +121,12 @@ impl Store for SharedModelStore {
     fn timeline(
         &self,
         correlation: String,
+        after: TimelinePlace,
         rows_max: u32,
     ) -> BoxFuture<'_, Result<Vec<TimelineRow>, StoreError>> {
         let operation = Operation::Timeline {
             correlation,
+            after,
             rows_max,
         };
         answered!(self, operation, Answer::Timeline(rows) => rows)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argosy_store::{EventStatus, TimelineRow, limits};
+use argosy_store::{EventStatus, TimelinePlace, TimelineRow, limits};
 
 use super::tables::Tables;
 
@@ -32,12 +32,17 @@ pub(super) fn project(tables: &mut Tables, rows: Vec<TimelineRow>) {
     }
 }
 
-pub(super) fn timeline(tables: &Tables, correlation: &str, rows_max: u32) -> Vec<TimelineRow> {
+pub(super) fn timeline(
+    tables: &Tables,
+    correlation: &str,
+    after: TimelinePlace,
+    rows_max: u32,
+) -> Vec<TimelineRow> {
     let mut rows: Vec<_> = tables
         .timelines()
-        .filter(|row| &*row.correlation == correlation)
+        .filter(|row| &*row.correlation == correlation && row.place() > after)
         .collect();
-    rows.sort_by_key(|row| (row.at_ms, row.instance, row.number));
+    rows.sort_by_key(|row| row.place());
     let rows_max = rows_max.min(limits::TIMELINE_ROWS_MAX) as usize;
     rows.into_iter().take(rows_max).cloned().collect()
 }

@@ -7,7 +7,7 @@ use std::{fmt::Write, sync::Arc};
 use argosy_kernel::Epoch;
 use argosy_store::{
     Claim, ClaimAnswer, EffectRow, EffectState, OutcomeRow, RecordedOutcome, Resolution, Resolved,
-    Store, TimelineRow,
+    Store, TimelinePlace, TimelineRow,
 };
 use bytes::Bytes;
 use serde_json::json;
@@ -177,7 +177,20 @@ async fn tell(world: &World<'_>, operation: Drawn) -> String {
 async fn read(world: &World<'_>) -> String {
     let up = "the store is up";
     let flow = world.named("flow").to_string();
-    let mut words = format!("{:?}", world.store.timeline(flow, 1_000).await.expect(up));
+    let mut words = String::new();
+    let mut after = TimelinePlace::BEFORE_ALL;
+    loop {
+        let page = world
+            .store
+            .timeline(flow.clone(), after, 7)
+            .await
+            .expect(up);
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = last.place();
+        write!(words, "{page:?}").expect("text takes text");
+    }
     for event in 0..4 {
         let source = world.named("shop").to_string();
         let statuses = world.store.status(source, event.to_string()).await;

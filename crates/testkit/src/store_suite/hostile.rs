@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use argosy_store::{ClaimAnswer, EffectId, EventKey, Resolved, StoreError, TimelineRow, limits};
+use argosy_store::{
+    ClaimAnswer, EffectId, EventKey, Resolved, StoreError, TimelinePlace, TimelineRow, limits,
+};
 use serde_json::json;
 
 use super::{EXPIRED, World, expect::success, list, succeeded};
@@ -159,7 +161,10 @@ async fn hostile_text_in_timelines_comes_back(world: &World<'_>) {
             .project(vec![row.clone()])
             .await
             .expect("any text can be projected");
-        let rows = world.store.timeline(salted.to_string(), 10).await;
+        let rows = world
+            .store
+            .timeline(salted.to_string(), TimelinePlace::BEFORE_ALL, 10)
+            .await;
         assert_eq!(rows.expect("the store is up"), [row]);
         let statuses = world
             .store

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argosy_store::TimelineRow;
+use argosy_store::{TimelinePlace, TimelineRow};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -12,6 +12,7 @@ list![
     a_row_comes_back_as_it_was_written,
     a_row_that_comes_again_changes_nothing,
     rows_come_oldest_first_and_bounded,
+    a_long_flow_is_read_page_by_page_to_its_end,
     the_latest_state_stands,
     a_final_state_is_never_overwritten,
     a_batch_is_as_if_its_rows_came_one_after_another,
@@ -44,9 +45,14 @@ impl World<'_> {
     }
 
     async fn timeline(&self, rows_max: u32) -> Vec<TimelineRow> {
+        self.timeline_after(TimelinePlace::BEFORE_ALL, rows_max)
+            .await
+    }
+
+    async fn timeline_after(&self, after: TimelinePlace, rows_max: u32) -> Vec<TimelineRow> {
         let correlation = self.named("flow").to_string();
         self.store
-            .timeline(correlation, rows_max)
+            .timeline(correlation, after, rows_max)
             .await
             .expect("the store is up")
     }
@@ -101,6 +107,25 @@ async fn rows_come_oldest_first_and_bounded(world: &World<'_>) {
     assert_eq!(numbers(world.timeline(u32::MAX).await), [2, 4, 3, 1]);
     assert_eq!(numbers(world.timeline(2).await), [2, 4]);
     assert!(world.timeline(0).await.is_empty());
+}
+
+async fn a_long_flow_is_read_page_by_page_to_its_end(world: &World<'_>) {
+    // Many at one time, so that pages end between rows of the same millisecond.
+    let rows: Vec<_> = (1..=25)
+        .map(|number| world.line(number, number / 10, "running"))
+        .collect();
+    world.project(rows.clone()).await;
+    let (mut read, mut after) = (Vec::new(), TimelinePlace::BEFORE_ALL);
+    loop {
+        let page = world.timeline_after(after, 4).await;
+        let Some(last) = page.last() else {
+            break;
+        };
+        assert!(page.len() <= 4);
+        after = last.place();
+        read.extend(page);
+    }
+    assert_eq!(read, rows);
 }
 
 async fn the_latest_state_stands(world: &World<'_>) {

@@ -6,7 +6,7 @@
 //! before some worker has settled it.
 
 use argosy_events::catalogue;
-use argosy_store::EventStatus;
+use argosy_store::{EventStatus, TimelinePlace};
 use axum::{
     Json,
     extract::State,
@@ -77,7 +77,11 @@ async fn type_of(
 ) -> Result<Option<String>, Problem> {
     let rows = api
         .store()
-        .timeline(correlation.to_owned(), FLOW_ROWS_MAX)
+        .timeline(
+            correlation.to_owned(),
+            TimelinePlace::BEFORE_ALL,
+            FLOW_ROWS_MAX,
+        )
         .await;
     let rows = rows.map_err(|error| Problem::store(&error))?;
     let own = rows

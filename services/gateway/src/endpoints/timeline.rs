@@ -1,6 +1,8 @@
-//! `GET /v1/timelines/{correlation_id}`: everything that happened in a business flow, oldest first.
+//! `GET /v1/timelines/{correlation_id}`: everything that happened in a business flow, oldest first, page by page.
+//!
+//! A page that is full has `next`: asked for `after` it, the following rows come. Every row of a flow can be reached.
 
-use argosy_store::TimelineRow;
+use argosy_store::{TimelinePlace, TimelineRow};
 use axum::{
     Json,
     extract::State,
@@ -9,6 +11,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     Api, clock,
@@ -26,6 +29,7 @@ const ROWS_MAX: u32 = 10_000;
 #[serde(deny_unknown_fields)]
 struct Asked {
     rows_max: Option<u32>,
+    after: Option<String>,
 }
 
 pub(crate) async fn endpoint(
@@ -41,23 +45,58 @@ pub(crate) async fn endpoint(
             format!("is not between 1 and {ROWS_MAX}"),
         ));
     }
+    let after = asked
+        .after
+        .as_deref()
+        .map(|text| {
+            place(text).ok_or_else(|| Problem::invalid("after", "is not the `next` of an answer"))
+        })
+        .transpose()?;
     let rows = api
         .store()
-        .timeline(id.clone(), rows_max)
+        .timeline(
+            id.clone(),
+            after.unwrap_or(TimelinePlace::BEFORE_ALL),
+            rows_max,
+        )
         .await
         .map_err(|error| Problem::store(&error))?;
-    if rows.is_empty() {
+    if rows.is_empty() && after.is_none() {
         return Err(Problem::not_found(
             "nothing is known of this flow; a new one shows within a second",
         ));
     }
     // As many as asked for may mean that there are more.
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count >= rows_max);
+    let next = rows.last().filter(|_| is_full).map(next);
     let entries: Vec<Value> = rows.iter().map(entry).collect();
-    Ok(
-        Json(json!({ "correlation_id": id, "entries": entries, "truncated": is_full }))
-            .into_response(),
-    )
+    let document = json!({
+        "correlation_id": id,
+        "entries": entries,
+        "truncated": is_full,
+        "next": next,
+    });
+    Ok(Json(document).into_response())
+}
+
+/// What leads behind this row; read again by [`place`].
+fn next(row: &TimelineRow) -> String {
+    let TimelinePlace {
+        at_ms,
+        instance,
+        number,
+    } = row.place();
+    format!("{at_ms}.{instance}.{number}")
+}
+
+fn place(text: &str) -> Option<TimelinePlace> {
+    let (at_ms, rest) = text.split_once('.')?;
+    let (instance, number) = rest.split_once('.')?;
+    Some(TimelinePlace {
+        at_ms: at_ms.parse().ok()?,
+        instance: Uuid::parse_str(instance).ok()?,
+        number: number.parse().ok()?,
+    })
 }
 
 fn entry(row: &TimelineRow) -> Value {
@@ -66,6 +105,7 @@ fn entry(row: &TimelineRow) -> Value {
         "at_ms": row.at_ms,
         "worker": &*row.worker,
         "instance": row.instance.to_string(),
+        "number": row.number,
         "source": &*row.source,
         "id": &*row.event,
         "type": &*row.event_type,

@@ -1,6 +1,7 @@
 //! What every address has in common: bounds, names, headers, refusals.
 
 use axum::{body::Body, http::Request};
+use uuid::Uuid;
 
 use crate::{
     broker::Mood,
@@ -110,5 +111,18 @@ async fn names_in_addresses_are_bounded_text() {
     for rows in ["0", "10001", "-1", "many", ""] {
         let answer = edge.get(&format!("/v1/timelines/a?rows_max={rows}")).await;
         answer.assert_problem(400, "invalid");
+    }
+    let nil = Uuid::nil();
+    for after in [
+        "",
+        "1",
+        "1.2.3",
+        &format!("1.{nil}"),
+        &format!("x.{nil}.1"),
+        &format!("1.{nil}.99999999999999999999"),
+    ] {
+        edge.get(&format!("/v1/timelines/a?after={after}"))
+            .await
+            .assert_invalid("after");
     }
 }

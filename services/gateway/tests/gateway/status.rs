@@ -85,3 +85,30 @@ async fn a_timeline_is_told_oldest_first_and_says_when_it_is_cut() {
     assert_eq!(cut.body["entries"].as_array().unwrap().len(), 2);
     assert_eq!(cut.body["truncated"], true);
 }
+
+#[tokio::test]
+async fn a_flow_longer_than_a_page_is_read_to_its_end_by_what_each_page_says_is_next() {
+    let edge = Edge::new();
+    let mut rows: Vec<_> = (1..=8)
+        .map(|number| row(number, "orders", "running"))
+        .collect();
+    rows[7].state = "done".into();
+    edge.store.project(rows).await.unwrap();
+    let (mut read, mut after) = (Vec::new(), String::new());
+    for _ in 0..5 {
+        let page = edge
+            .get(&format!("/v1/timelines/flow?rows_max=2{after}"))
+            .await;
+        assert_eq!(page.status, 200, "{page:?}");
+        for entry in page.body["entries"].as_array().unwrap() {
+            read.push((entry["number"].as_i64().unwrap(), entry["state"].clone()));
+        }
+        match page.body["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => after = "end".to_owned(),
+        }
+    }
+    assert_eq!(after, "end");
+    assert_eq!(read.len(), 8);
+    assert_eq!(read[7], (8, json!("done")));
+}
