@@ -7,8 +7,8 @@
 //! * Each supplier of an order gets one draft and one confirmation, effects keyed by the supplier's name, in the order
 //!   of the suppliers' names; `OrderRouted` says so per supplier.
 //! * Our reference at a supplier is the same for the same event, and another for another event of the same order.
-//! * A supplier's own refusal (out of stock, address invalid) is final: the event is dead with that cause. What other
-//!   suppliers confirmed before stays.
+//! * A supplier's own refusal (out of stock, address invalid) is final: `OrderRefused` names its lines, and the lines
+//!   of other suppliers are sent all the same. A refusal that says our request is wrong is a dead event.
 #![warn(missing_docs)]
 
 mod reference;

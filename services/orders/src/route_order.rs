@@ -5,7 +5,7 @@ use argosy_events::orders::v1::{
 };
 use argosy_outbound::Failure;
 use argosy_runtime::{Context, Event, Handler, Needs, Outcome};
-use argosy_vendors::supplier::{Item, Metadata, NewOrder, Supplier};
+use argosy_vendors::supplier::{Item, Metadata, NewOrder, Refusal, Supplier};
 
 use crate::{Routing, reference::reference};
 
@@ -50,23 +50,43 @@ impl Handler for RouteOrder {
             }
         };
         for (name, (supplier, lines)) in split {
-            let new_order = new_order(&order, supplier, &lines);
-            let drafting = supplier.draft(&new_order);
-            let draft = cx.effect("draft-order", name, drafting).await?;
-            let confirming = supplier.confirm(&draft);
-            let confirmed = cx.effect("confirm-order", name, confirming).await?;
-            cx.emit(OrderRouted {
-                order_id: order.order_id.clone(),
-                version: order.version,
-                shop: order.shop.clone(),
-                supplier: name.to_owned(),
-                supplier_order_id: confirmed.order_id,
-                reference: new_order.external_order_id,
-                line_ids: lines.iter().map(|line| line.line_id.clone()).collect(),
-            });
+            match place(&order, name, supplier, &lines, cx).await {
+                Ok(routed) => cx.emit(routed),
+                // Other suppliers' lines are still theirs to send.
+                Err(failure) => match Refusal::of(&failure) {
+                    Some(refusal) if refusal.code.is_business() => {
+                        cx.emit(refused_by(&order, name, &lines, refusal));
+                    }
+                    _ => return Err(failure),
+                },
+            }
         }
         Ok(Outcome::Done)
     }
+}
+
+/// A draft and its confirmation at one supplier.
+async fn place(
+    order: &Event<OrderApproved>,
+    name: &str,
+    supplier: &Supplier,
+    lines: &[&Line],
+    cx: &mut Context,
+) -> Result<OrderRouted, Failure> {
+    let new_order = new_order(order, supplier, lines);
+    let drafting = supplier.draft(&new_order);
+    let draft = cx.effect("draft-order", name, drafting).await?;
+    let confirming = supplier.confirm(&draft);
+    let confirmed = cx.effect("confirm-order", name, confirming).await?;
+    Ok(OrderRouted {
+        order_id: order.order_id.clone(),
+        version: order.version,
+        shop: order.shop.clone(),
+        supplier: name.to_owned(),
+        supplier_order_id: confirmed.order_id,
+        reference: new_order.external_order_id,
+        line_ids: lines.iter().map(|line| line.line_id.clone()).collect(),
+    })
 }
 
 fn new_order(order: &Event<OrderApproved>, supplier: &Supplier, lines: &[&Line]) -> NewOrder {
@@ -91,6 +111,35 @@ fn new_order(order: &Event<OrderApproved>, supplier: &Supplier, lines: &[&Line])
             order: order.order_id.clone(),
             sequence: order.version,
         },
+    }
+}
+
+/// What the supplier said of its lines; a line that it does not name stands with those that it does.
+fn refused_by(
+    order: &OrderApproved,
+    supplier: &str,
+    lines: &[&Line],
+    refusal: &Refusal,
+) -> OrderRefused {
+    let is_told_which = lines.iter().any(|line| refusal.names(&line.line_id));
+    let of_line = |line: &&Line| {
+        let is_named = !is_told_which || refusal.names(&line.line_id);
+        RefusedLine {
+            line_id: line.line_id.clone(),
+            sku: line.sku.clone(),
+            reason: if is_named {
+                refusal.code.to_string()
+            } else {
+                "the supplier refuses another line of the order".into()
+            },
+        }
+    };
+    OrderRefused {
+        order_id: order.order_id.clone(),
+        version: order.version,
+        shop: order.shop.clone(),
+        reason: format!("{supplier} refuses: {refusal}"),
+        lines: lines.iter().map(of_line).collect(),
     }
 }
 

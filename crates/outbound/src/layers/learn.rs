@@ -38,14 +38,16 @@ impl<T: Send, N: Layer<Outgoing, Out = Answer<T>>> Layer<Sending> for Learn<N> {
                 .pause(asked.unwrap_or(PAUSE_DEFAULT), clock::now());
         }
         if answer.tries > 0 {
-            admitted.finished(verdict(answer.class()));
+            admitted.finished(verdict(answer.class(), answer.status));
         }
         answer
     }
 }
 
-fn verdict(class: Option<&Class>) -> Verdict {
+/// A vendor whose answer cannot be read, or that points elsewhere, is up: whether it acted is that one call's doubt.
+fn verdict(class: Option<&Class>, status: Option<u16>) -> Verdict {
     match class {
+        Some(Class::Ambiguous) if status.is_some_and(|status| status < 400) => Verdict::Healthy,
         None | Some(Class::Conflict | Class::Quota | Class::Permanent) => Verdict::Healthy,
         Some(Class::Throttled(_) | Class::NotExecuted(_) | Class::Ambiguous) => Verdict::Fault,
         Some(Class::Unauthorized) => Verdict::Unauthorized,

@@ -94,6 +94,22 @@ async fn the_records_own_faults_never_open_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_read_does_not_open_it() {
+    for act in [
+        answer(200, "", "no JSON"),
+        answer(302, "location: /\r\n", ""),
+    ] {
+        let vendor = Vendor::start([act]).await;
+        let stack = quick(&vendor);
+        for _ in 0..10 {
+            let (result, _) = stack.effect(call(Repeat::Never), Memory::new()).await;
+            assert_eq!(result.unwrap_err().class, Some(Class::Ambiguous));
+        }
+        assert_eq!(stack.admits(&dependency()), Ok(()));
+    }
+}
+
+#[tokio::test]
 async fn a_refused_credential_opens_it_at_once() {
     let vendor = Vendor::start([answer(401, "", "")]).await;
     let stack = stack(&vendor);

@@ -54,6 +54,22 @@ impl Code {
         }
     }
 
+    /// Is it the supplier's word on the order itself, which no repair of ours would change?
+    pub fn is_business(self) -> bool {
+        match self {
+            Self::OutOfStock
+            | Self::PriceChanged
+            | Self::AddressInvalid
+            | Self::TooLate
+            | Self::OrderClosed => true,
+            Self::IdempotencyMismatch
+            | Self::DuplicateOrder
+            | Self::OrderNotFound
+            | Self::LookupNotSupported
+            | Self::Other => false,
+        }
+    }
+
     fn what(self) -> &'static str {
         match self {
             Self::OutOfStock => "out of stock",
@@ -74,6 +90,12 @@ impl Code {
     }
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what())
+    }
+}
+
 /// A supplier's final refusal, found in the failure of a call by [`Refusal::of`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct Refusal {
@@ -87,6 +109,14 @@ impl Refusal {
     /// The refusal that this failure is made of, if it is one.
     pub fn of(failure: &Failure) -> Option<&Self> {
         std::error::Error::source(failure)?.downcast_ref()
+    }
+
+    /// Does it name this line, by our reference?
+    pub fn names(&self, line: &str) -> bool {
+        self.lines.iter().any(|named| {
+            let rest = named.strip_prefix(line);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+        })
     }
 
     pub(super) fn new(code: Code) -> Self {
