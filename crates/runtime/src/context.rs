@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use argosy_events::{Envelope, Payload};
@@ -133,7 +133,8 @@ impl Context {
             self.store.clone(),
         ));
         let inside = InCall::enter(&self.in_call);
-        let (result, report) = self.stack.effect(call, journal).await;
+        let calling = self.stack.effect(call, journal);
+        let (result, report) = self.steps.telling(calling).await;
         drop(inside);
         self.report(name, &id.key, &report);
         result
@@ -147,7 +148,8 @@ impl Context {
     pub async fn read<T: Recorded>(&mut self, call: Call<T>) -> Result<T, Failure> {
         let operation = call.operation;
         let inside = InCall::enter(&self.in_call);
-        let (result, report) = self.stack.read(call).await;
+        let calling = self.stack.read(call);
+        let (result, report) = self.steps.telling(calling).await;
         drop(inside);
         self.report(operation, "", &report);
         result
@@ -238,9 +240,10 @@ impl Context {
     async fn known(&mut self, id: &EffectId) -> Result<Option<Seen>, Failure> {
         if self.known.is_none() {
             let asked = Instant::now();
+            let recalling = self.store.recall(id.of.clone());
             let rows = self
-                .store
-                .recall(id.of.clone())
+                .steps
+                .telling(recalling)
                 .await
                 .map_err(|error| store_down(&error))?;
             let by_slot = rows.into_iter().map(|row| {
@@ -256,9 +259,8 @@ impl Context {
     }
 
     fn report(&mut self, name: &str, key: &str, report: &CallReport) {
-        self.steps.push(Steps::call(name, key, report));
-        self.steps
-            .send_if_older(Duration::from_millis(400), Instant::now());
+        let call = Steps::call(name, key, report);
+        self.steps.push(call, Instant::now());
     }
 }
 

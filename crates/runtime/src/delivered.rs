@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argosy_broker::Delivery;
 use argosy_events::{Envelope, EnvelopeError, event_type_of, structured};
 
-use crate::{handler::Erased, worker::Handlers};
+use crate::{handler::Erased, timeline::Telling, worker::Handlers};
 
 /// A record, shared by lane, run, timeline and dead letter.
 pub(crate) type Body = Arc<Delivered>;
@@ -20,6 +20,8 @@ pub(crate) struct Delivered {
     /// Who handles its type; `None` if nobody does, or the type is unknown.
     pub(crate) handler: Option<Arc<dyn Erased>>,
     pub(crate) received_ms: i64,
+    /// What its timeline was told.
+    pub(crate) telling: Telling,
 }
 
 impl std::fmt::Debug for Delivered {
@@ -42,6 +44,7 @@ impl Delivered {
                     data: None,
                     handler: None,
                     received_ms,
+                    telling: Telling::default(),
                     delivery,
                 };
             }
@@ -58,6 +61,7 @@ impl Delivered {
             data,
             handler,
             received_ms,
+            telling: Telling::default(),
             delivery,
         }
     }

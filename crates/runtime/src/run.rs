@@ -11,10 +11,7 @@ use std::{
     },
 };
 
-use argosy_events::{
-    Envelope,
-    fleet::v1::{State, step::run::Outcome as Told},
-};
+use argosy_events::{Envelope, fleet::v1::step::run::Outcome as Told};
 use argosy_kernel::{Death, Dispatch, Epoch, Input, RunEnd, RunRecord};
 use argosy_outbound::{Decision, Failure, Stack};
 use argosy_store::{Grouped, OwnerKey};
@@ -69,10 +66,14 @@ pub(crate) async fn dispatch(shop: Arc<Shop>, dispatch: Dispatch<Body>, stop: St
             });
             return;
         }
-        let (end, mut steps) = one(&shop, record, epoch, &stop.abort).await;
+        let (end, steps) = one(&shop, record, epoch, &stop.abort).await;
         let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
+        let deferred = match &end {
+            RunEnd::Deferred { cause, .. } => Some(cause),
+            _ => None,
+        };
         // Before the end is told, so that the settlement's step comes after the run's.
-        steps.send(State::Running, Instant::now());
+        steps.end(deferred, Instant::now());
         shop.inbox.tell(Input::Finished { at, end });
         if !goes_on {
             return;
@@ -88,15 +89,12 @@ async fn one(
 ) -> (RunEnd<Residue>, RunSteps) {
     let started = Instant::now();
     let RunRecord { attempts, body, .. } = record;
-    let mut steps = RunSteps::new(
+    let steps = RunSteps::begin(
         shop.worker,
         Arc::clone(&body),
         shop.timelines.clone(),
         started,
     );
-    if attempts == 0 {
-        steps.push(Steps::received(body.received_ms));
-    }
     let (envelope, handler) = match (&body.envelope, &body.handler) {
         (Ok(envelope), Some(handler)) => (envelope, handler),
         (Ok(_), None) => return (RunEnd::Skipped("no handler"), steps),
@@ -150,7 +148,9 @@ async fn one(
         Ended::Returned(Ok(outcome)) => succeeded(outcome, emits),
         Ended::Returned(Err(failure)) => failed(failure, source, id),
     };
-    steps.push(Steps::run(attempts + 1, told, &detail, started.elapsed()));
+    let now = Instant::now();
+    let run = Steps::run(attempts + 1, told, &detail, now.duration_since(started));
+    steps.push(run, now);
     (end, steps)
 }
 
@@ -236,3 +236,6 @@ fn owner_key(shop: &Shop, body: &Body) -> OwnerKey {
         partition: from.partition,
     }
 }
+
+#[cfg(test)]
+mod tests;

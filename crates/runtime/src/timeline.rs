@@ -1,10 +1,11 @@
 //! What happened to each event, written to the timelines topic in batches of many events.
 //!
 //! Invariant: a settlement is reported as acknowledged only after the batch that carries its step, and every batch
-//! before it, was acknowledged by the broker. Nothing waits unsent for longer than [`LINGER`]. While [`WAITING_BYTES_MAX`]
+//! before it, was acknowledged by the broker. Nothing that is told here waits unsent for longer than [`LINGER`]. While [`WAITING_BYTES_MAX`]
 //! wait for the broker, the owner takes no more records in, so that a topic which cannot be written bounds itself.
 
 mod steps;
+mod telling;
 
 use std::{
     sync::{
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub(crate) use steps::{RunSteps, Steps, entry};
+pub(crate) use telling::Telling;
 
 use crate::{owner::Inbox, telemetry};
 

@@ -15,6 +15,9 @@ use crate::{clock, delivered::Delivered, emit::Emitted, timeline::Timelines};
 /// Texts in a step are cut at this many characters.
 const TEXT_MAX: usize = 500;
 
+/// A step of a run waits at most this long for the others before it is handed to the writer.
+const UNSENT_MAX: Duration = Duration::from_millis(250);
+
 /// Makes steps; all of them are stamped with the time they are made.
 #[derive(Debug)]
 pub(crate) struct Steps;
@@ -129,52 +132,122 @@ pub(crate) fn entry(worker: &str, record: &Delivered, state: State, steps: Vec<S
 }
 
 /// The steps of one run, sent in one entry when it ends, or earlier when it takes long.
+///
+/// While the record is known to wait, a run that only meets the same wait again is left out: see [`Telling`].
+///
+/// [`Telling`]: super::Telling
 #[derive(Debug)]
 pub(crate) struct RunSteps {
     worker: &'static str,
     record: Arc<Delivered>,
     timelines: Timelines,
+    /// When the oldest of these steps was made.
     since: Instant,
     steps: Vec<Step>,
+    /// Whether anything here is more than the wait that is known already.
+    is_news: bool,
 }
 
 impl RunSteps {
-    pub(crate) fn new(
+    /// The steps of a run that begins; the record's receipt, if this is its first.
+    pub(crate) fn begin(
         worker: &'static str,
         record: Arc<Delivered>,
         timelines: Timelines,
         now: Instant,
     ) -> Self {
-        Self {
+        let receipt = record
+            .telling
+            .receive()
+            .then(|| Steps::received(record.received_ms));
+        let is_news = !record.telling.is_waiting();
+        let mut steps = Self {
             worker,
             record,
             timelines,
             since: now,
             steps: Vec::new(),
+            is_news,
+        };
+        if let Some(receipt) = receipt {
+            steps.push(receipt, now);
+        }
+        steps
+    }
+
+    pub(crate) fn push(&mut self, step: Step, now: Instant) {
+        if !self.timelines.enabled() {
+            return;
+        }
+        if self.steps.is_empty() {
+            self.since = now;
+        }
+        self.is_news |= reached_a_vendor(&step);
+        self.steps.push(step);
+    }
+
+    /// Awaits the work; what is there is sent meanwhile, so that it is not told only after a long call.
+    pub(crate) async fn telling<T: Send>(&mut self, work: impl Future<Output = T> + Send) -> T {
+        tokio::pin!(work);
+        if self.is_news && !self.steps.is_empty() {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep_until(self.since + UNSENT_MAX) => self.send(State::Running),
+            }
+        }
+        work.await
+    }
+
+    /// The run ended, deferred by this cause if there is one: sends what is there, unless it is left out.
+    pub(crate) fn end(mut self, deferred: Option<&Waiting>, now: Instant) {
+        let Some(untold) = self.record.telling.end(deferred, self.is_news, now) else {
+            return;
+        };
+        if untold > 0 {
+            self.say_untold(untold);
+        }
+        self.send(match deferred {
+            Some(_) => State::Waiting,
+            None => State::Running,
+        });
+    }
+
+    fn say_untold(&mut self, untold: u32) {
+        let run = self
+            .steps
+            .iter_mut()
+            .rev()
+            .find_map(|step| match &mut step.kind {
+                Some(step::Kind::Run(run)) => Some(run),
+                _ => None,
+            });
+        if let Some(run) = run {
+            let between = if run.detail.is_empty() { "" } else { "; " };
+            run.detail +=
+                &format!("{between}after {untold} deferred runs that are not told one by one");
         }
     }
 
-    pub(crate) fn push(&mut self, step: Step) {
-        if self.timelines.enabled() {
-            self.steps.push(step);
-        }
-    }
-
-    /// Sends what is there if the oldest of it has waited that long.
-    pub(crate) fn send_if_older(&mut self, than: Duration, now: Instant) {
-        if now.duration_since(self.since) >= than {
-            self.send(State::Running, now);
-        }
-    }
-
-    /// Sends what is there.
-    pub(crate) fn send(&mut self, state: State, now: Instant) {
-        self.since = now;
+    fn send(&mut self, state: State) {
         if !self.steps.is_empty() {
             let steps = std::mem::take(&mut self.steps);
             self.timelines
                 .tell(entry(self.worker, &self.record, state, steps));
         }
+    }
+}
+
+/// Whether something was learnt at a vendor that the next run will not learn again.
+fn reached_a_vendor(step: &Step) -> bool {
+    match &step.kind {
+        Some(step::Kind::Call(call)) => {
+            matches!(
+                call.outcome(),
+                call::Outcome::Sent | call::Outcome::LookedUp
+            )
+        }
+        _ => false,
     }
 }
 
