@@ -149,10 +149,22 @@ impl GatewayClient {
             bytes.extend_from_slice(&chunk);
         }
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok(Answer { location, body });
+        match status {
+            _ if status.is_success() && body.is_object() => Ok(Answer { location, body }),
+            // Whatever stands before a gateway may fail in its own words, but it knows the gateway's addresses.
+            StatusCode::NOT_FOUND if !body.is_object() => Err(self.foreign()),
+            _ if status.is_success() => Err(self.foreign()),
+            _ => Err(refusal(status, &body)),
         }
-        Err(refusal(status, &body))
+    }
+
+    /// What answered does not speak as a gateway does.
+    pub(crate) fn foreign(&self) -> Failed {
+        let message = format!(
+            "what answers at {} is no Argosy gateway: --gateway names another",
+            self.base
+        );
+        Failed::new(Exit::Failed, message)
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failed {

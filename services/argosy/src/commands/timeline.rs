@@ -3,8 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use argosy_shell::exit::Exit;
-use clap::Args;
-use serde_json::Value;
+use clap::{Args, builder::NonEmptyStringValueParser};
+use serde_json::{Value, json};
 
 use crate::{
     cli::Common,
@@ -18,8 +18,10 @@ mod story;
 
 use story::{Line, story};
 
-/// Entries that are asked for at once; the gateway gives no more.
-const ROWS_MAX: &str = "10000";
+/// Entries that are asked for at once.
+const PAGE_ROWS: &str = "2000";
+/// Pages of one flow: what is beyond is not told, and that is said.
+const PAGES_MAX: usize = 100;
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
 /// Show what happened in a business flow
@@ -30,7 +32,7 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 )]
 pub(crate) struct Arguments {
     /// The correlation id: printed by `argosy publish`, answered by the gateway
-    #[arg(value_name = "CORRELATION ID")]
+    #[arg(value_name = "CORRELATION ID", value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// Go on telling what happens, until interrupted
     #[arg(long)]
@@ -47,7 +49,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
             return follow(&client, &arguments.id, common.format()).await;
         }
         let answer = ask(&client, &arguments.id).await?;
-        let lines = story(&answer)?;
+        let lines = story(&answer).map_err(|_| client.foreign())?;
         common.format().data(&answer, |_| show(&lines));
         if answer["truncated"] == Value::Bool(true) {
             say("argosy: the flow is longer than what is shown");
@@ -56,11 +58,24 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
     })
 }
 
+/// The whole flow, page after page.
 async fn ask(client: &GatewayClient, id: &str) -> Result<Value, Failed> {
-    let answer = client
-        .get(&["v1", "timelines", id], &[("rows_max", ROWS_MAX)])
-        .await?;
-    Ok(answer.body)
+    let mut entries = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..PAGES_MAX {
+        let mut query = vec![("rows_max", PAGE_ROWS)];
+        query.extend(after.as_deref().map(|after| ("after", after)));
+        let mut page = client.get(&["v1", "timelines", id], &query).await?.body;
+        let Value::Array(rows) = page["entries"].take() else {
+            return Err(client.foreign());
+        };
+        entries.extend(rows);
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(json!({ "correlation_id": id, "entries": entries, "truncated": after.is_some() }))
 }
 
 /// Tells each line once. A flow that is not known yet, and a gateway that is away, are waited for.
@@ -70,9 +85,10 @@ async fn follow(client: &GatewayClient, id: &str, format: Format) -> Result<Exit
     loop {
         match ask(client, id).await {
             Ok(answer) => {
-                let new = story(&answer)?
+                let new = story(&answer)
+                    .map_err(|_| client.foreign())?
                     .into_iter()
-                    .filter(|line| told.insert(line.clone()));
+                    .filter(|line| told.insert(line.place.clone()));
                 for line in new.collect::<Vec<_>>() {
                     match format {
                         Format::Text => put(&line.in_one_line()),

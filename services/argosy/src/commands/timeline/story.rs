@@ -7,17 +7,26 @@ use argosy_events::fleet::v1::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::output::printable;
+
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Line {
     at_ms: i64,
-    /// Where it stands in the answer: keeps what happened within one millisecond in order.
     #[serde(skip)]
-    position: usize,
+    pub(crate) place: Place,
     worker: String,
     event: String,
     step: &'static str,
     detail: String,
+}
+
+/// What tells a line from all others, in whatever answer it comes: the entry, and the step's number in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    instance: String,
+    number: i64,
+    step: usize,
 }
 
 #[derive(Deserialize)]
@@ -27,10 +36,12 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Entry {
+    instance: String,
+    number: i64,
     worker: String,
     r#type: String,
     id: String,
-    steps: Vec<Step>,
+    steps: Vec<Value>,
 }
 
 /// All steps of all entries, by time.
@@ -44,11 +55,16 @@ pub(crate) fn story(answer: &Value) -> Result<Vec<Line>, serde_json::Error> {
             .next()
             .unwrap_or_default()
             .to_owned();
-        for step in &entry.steps {
-            let (name, detail) = tell(step, &entry.id);
+        for (index, step) in entry.steps.iter().enumerate() {
+            let step = read(step);
+            let (name, detail) = tell(&step, &entry.id);
             lines.push(Line {
                 at_ms: step.at_ms,
-                position: lines.len(),
+                place: Place {
+                    instance: entry.instance.clone(),
+                    number: entry.number,
+                    step: index,
+                },
                 worker: entry.worker.clone(),
                 event: event.clone(),
                 step: name,
@@ -56,8 +72,20 @@ pub(crate) fn story(answer: &Value) -> Result<Vec<Line>, serde_json::Error> {
             });
         }
     }
-    lines.sort();
+    // Stable: what happened within one millisecond stays in the answer's order.
+    lines.sort_by_key(|line| line.at_ms);
     Ok(lines)
+}
+
+/// A step that a newer build wrote may say what this one cannot read: its time still can be.
+fn read(step: &Value) -> Step {
+    Step::deserialize(step).unwrap_or_else(|_| Step {
+        at_ms: step["atMs"]
+            .as_str()
+            .and_then(|at_ms| at_ms.parse().ok())
+            .unwrap_or_default(),
+        kind: None,
+    })
 }
 
 impl Line {
@@ -72,7 +100,8 @@ impl Line {
     }
 
     pub(crate) fn in_one_line(&self) -> String {
-        self.cells().join("  ")
+        let cells = self.cells().into_iter().map(|cell| printable(&cell));
+        cells.collect::<Vec<_>>().join("  ")
     }
 }
 
@@ -185,13 +214,13 @@ mod tests {
 
     fn answer() -> Value {
         json!({ "correlation_id": "c", "truncated": false, "entries": [
-            { "worker": "orders", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "done", "steps": [
+            { "instance": "i", "number": 2, "worker": "orders", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "done", "steps": [
                 { "atMs": "2000", "received": {} },
                 { "atMs": "2001", "call": { "dependency": "acme", "operation": "draft", "name": "draft-order",
                     "key": "acme", "outcome": "OUTCOME_SENT", "status": 201, "tries": 2, "durationUs": "21000" } },
                 { "atMs": "2001", "run": { "attempt": 1, "outcome": "OUTCOME_DONE", "durationUs": "900" } },
                 { "atMs": "2003", "settled": { "outcome": "OUTCOME_DEAD", "reason": "refused" } } ] },
-            { "worker": "gateway", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "accepted", "steps": [
+            { "instance": "g", "number": 1, "worker": "gateway", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "accepted", "steps": [
                 { "atMs": "1000", "accepted": {} } ] } ] })
     }
 
@@ -233,7 +262,10 @@ mod tests {
             assert!(story(&answer).is_err(), "{answer}");
         }
         let answer = json!({ "entries": [
-            { "worker": "w", "type": "", "id": "e", "steps": [{ "atMs": "1", "later": {} }] } ] });
-        assert_eq!(story(&answer).unwrap()[0].step, "unknown");
+            { "instance": "i", "number": 1, "worker": "w", "type": "", "id": "e", "steps": [
+                { "atMs": "1", "later": {} }, { "atMs": "2", "run": { "outcome": "OUTCOME_LATER" } } ] } ] });
+        let told = story(&answer).unwrap();
+        let told: Vec<_> = told.iter().map(|line| (line.at_ms, line.step)).collect();
+        assert_eq!(told, [(1, "unknown"), (2, "unknown")]);
     }
 }
