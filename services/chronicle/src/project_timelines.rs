@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use argosy_events::fleet::v1::{Entry, State, TimelineBatch};
+use argosy_events::fleet::v1::{Entry, State, Step, TimelineBatch, step::Kind};
 use argosy_kernel::Death;
 use argosy_outbound::{Dependency, Failure};
 use argosy_runtime::{Context, Event, Handler, Outcome};
@@ -64,7 +64,8 @@ fn rows(batch: &TimelineBatch) -> Result<Vec<TimelineRow>, Failure> {
 }
 
 fn row(instance: Uuid, entry: &Entry) -> Result<TimelineRow, Failure> {
-    let mut steps = serde_json::to_value(&entry.steps)
+    let steps: Vec<Step> = entry.steps.iter().map(known).collect();
+    let mut steps = serde_json::to_value(&steps)
         .map_err(|error| Failure::dead(Death::Invalid, "a step has no JSON form").because(error))?;
     place_receipts(&mut steps, entry);
     Ok(TimelineRow {
@@ -79,6 +80,20 @@ fn row(instance: Uuid, entry: &Entry) -> Result<TimelineRow, Failure> {
         steps,
         state: name(entry.state()).into(),
     })
+}
+
+/// The step as this build can write it down. A newer build may have told an outcome that is not known here; that one
+/// becomes unspecified, and the other stories of its batch are kept as they are.
+fn known(step: &Step) -> Step {
+    let mut step = step.clone();
+    match &mut step.kind {
+        Some(Kind::Run(run)) => run.outcome = run.outcome().into(),
+        Some(Kind::Call(call)) => call.outcome = call.outcome().into(),
+        Some(Kind::Settled(settled)) => settled.outcome = settled.outcome().into(),
+        Some(Kind::Accepted(_) | Kind::Received(_) | Kind::Waited(_) | Kind::Emitted(_)) | None => {
+        }
+    }
+    step
 }
 
 /// A row has no column for where its record lies: the step that tells of its receipt says it.
@@ -116,12 +131,12 @@ fn classified(error: &StoreError) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use argosy_events::fleet::v1::{Step, step};
+    use argosy_events::fleet::v1::step;
 
     use super::*;
 
     fn entry(number: i64, state: State) -> Entry {
-        let accepted = step::Kind::Accepted(step::Accepted {});
+        let accepted = Kind::Accepted(step::Accepted {});
         let step = Step {
             at_ms: 42,
             kind: Some(accepted),
@@ -169,8 +184,48 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_only_a_newer_build_knows_costs_no_event_its_story() {
+        let later = [
+            Kind::Run(step::Run {
+                attempt: 2,
+                outcome: 77,
+                ..step::Run::default()
+            }),
+            Kind::Call(step::Call {
+                operation: "draft".into(),
+                outcome: 77,
+                ..step::Call::default()
+            }),
+            Kind::Settled(step::Settled {
+                outcome: 77,
+                reason: "later".into(),
+            }),
+        ];
+        let entries = later.map(|kind| Entry {
+            state: 77,
+            steps: vec![Step {
+                at_ms: 42,
+                kind: Some(kind),
+            }],
+            ..entry(1, State::Running)
+        });
+        let mut entries = Vec::from(entries);
+        entries.push(entry(4, State::Done));
+        let rows = rows(&batch(&Uuid::nil().to_string(), entries)).unwrap();
+        assert_eq!(rows[0].steps[0]["run"]["attempt"], 2);
+        assert_eq!(rows[1].steps[0]["call"]["operation"], "draft");
+        assert_eq!(rows[2].steps[0]["settled"]["reason"], "later");
+        for row in &rows[..3] {
+            assert_eq!(&*row.state, "running");
+            let step: Step = serde_json::from_value(row.steps[0].clone()).unwrap();
+            assert_eq!(step.at_ms, 42, "who reads steps as messages still can");
+        }
+        assert!(rows[3].steps[0].get("accepted").is_some());
+    }
+
+    #[test]
     fn a_receipt_says_where_the_record_lies() {
-        let received = step::Kind::Received(step::Received {});
+        let received = Kind::Received(step::Received {});
         let entry = Entry {
             topic: "argosy.order-events.v1".into(),
             partition: 3,
