@@ -6,12 +6,13 @@ use argosy_shell::{
     exit::Exit,
 };
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::Common,
     failed::{Failed, OrExit},
     output::say,
-    process::{self, Process, stay},
+    process::{self, stay},
 };
 
 /// Run the stand-ins for suppliers (dev profile only)
@@ -24,14 +25,17 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(common: &Common, _: &Arguments) -> Result<Exit, Failed> {
     let config = common.load(&[Part::Sandbox])?;
     stay(&config, "sandbox", async |process| {
-        let part = part(&config, &process).await?;
+        let part = part(&config, process.stop.clone()).await?;
         process.health.started();
         Ok(vec![("sandbox".to_owned(), part)])
     })
 }
 
 /// Binds the sandbox and says where; the part serves it.
-pub(crate) async fn part(config: &Config, process: &Process) -> Result<process::Part, Failed> {
+pub(crate) async fn part(
+    config: &Config,
+    stop: CancellationToken,
+) -> Result<process::Part, Failed> {
     let sandbox = config
         .sandbox
         .as_ref()
@@ -44,7 +48,6 @@ pub(crate) async fn part(config: &Config, process: &Process) -> Result<process::
         bound.address(),
         sandbox.receipts.display()
     ));
-    let stop = process.stop.clone();
     Ok(Box::pin(async move { Ok(bound.run(stop).await?) }))
 }
 

@@ -8,6 +8,7 @@ use argosy_shell::{
 };
 use argosy_store::Store;
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::Common,
@@ -41,14 +42,16 @@ async fn start(config: &Config, process: &Process) -> Result<Vec<(String, Proces
     let admin = broker.admin().map_err(at_broker(config))?;
     let changes = topics::apply(&*admin, config).await?;
     say(&format!("topics: {changes} changes"));
-    let mut all = Vec::new();
-    if config.sandbox.is_some() {
-        all.push(("sandbox".to_owned(), sandbox::part(config, process).await?));
-    }
+    // Bound first, since the others call it.
+    let drained = CancellationToken::new();
+    let sandbox = match config.sandbox {
+        Some(_) => Some(sandbox::part(config, drained.clone()).await?),
+        None => None,
+    };
     let store: Arc<dyn Store> = store;
     let (shared, kept) = (Arc::clone(&broker), Arc::clone(&store));
     let gateway = gateway::part(config, process, shared, kept, || ());
-    all.push(("gateway".to_owned(), gateway));
+    let mut all = vec![("gateway".to_owned(), gateway)];
     all.extend(worker::parts_of(
         &worker::Name::ALL,
         config,
@@ -56,5 +59,61 @@ async fn start(config: &Config, process: &Process) -> Result<Vec<(String, Proces
         &broker,
         &store,
     )?);
+    if let Some(sandbox) = sandbox {
+        all = before(all, drained);
+        all.push(("sandbox".to_owned(), sandbox));
+    }
     Ok(all)
+}
+
+/// The same parts; when the last of them has ended, the token is cancelled. What they call while they drain is there
+/// until then.
+fn before(
+    parts: Vec<(String, ProcessPart)>,
+    ended: CancellationToken,
+) -> Vec<(String, ProcessPart)> {
+    let last = Arc::new(ended.drop_guard());
+    let held = parts.into_iter().map(|(name, part)| {
+        let last = Arc::clone(&last);
+        let part: ProcessPart = Box::pin(async move {
+            let result = part.await;
+            drop(last);
+            result
+        });
+        (name, part)
+    });
+    held.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(stop: &CancellationToken) -> ProcessPart {
+        let stop = stop.clone();
+        Box::pin(async move {
+            stop.cancelled().await;
+            Ok(())
+        })
+    }
+
+    #[tokio::test]
+    async fn what_the_others_call_stops_when_the_last_of_them_has_drained() {
+        let [gateway, orders, drained] = [(); 3].map(|()| CancellationToken::new());
+        let parts = vec![
+            ("gateway".to_owned(), until(&gateway)),
+            ("orders".to_owned(), until(&orders)),
+        ];
+        let mut parts = before(parts, drained.clone())
+            .into_iter()
+            .map(|(_, part)| part);
+        let (first, second) = (parts.next().unwrap(), parts.next().unwrap());
+        drop(parts);
+        gateway.cancel();
+        first.await.unwrap();
+        assert!(!drained.is_cancelled(), "orders still drains");
+        orders.cancel();
+        second.await.unwrap();
+        assert!(drained.is_cancelled());
+    }
 }
