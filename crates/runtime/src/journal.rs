@@ -313,7 +313,7 @@ pub(crate) fn store_down(error: &StoreError) -> Failure {
 fn waits(wait: Duration) -> Failure {
     Failure::new(
         Decision::Wait(Waiting::Claimed, wait),
-        "another run holds the claim",
+        "an earlier run, here or elsewhere, holds the claim and has not said what came of its call",
     )
 }
 
