@@ -26,7 +26,7 @@ pub struct Gateway {
     /// Opens the operator's endpoints; absent, they are closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator_token: Option<Secret>,
-    /// Needed for `POST /v1/events` when it is set.
+    /// Needed for `POST /v1/events`; without it anybody may post, which production refuses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intake_token: Option<Secret>,
     /// Publishes every placed order as approved too: the mapping until a screening worker exists.

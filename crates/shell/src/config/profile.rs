@@ -35,12 +35,19 @@ pub(crate) fn check(config: &Config, parts: &[Part], faults: &Faults) {
         let message = "the sandbox invents answers and is refused: remove the section";
         refuse("sandbox", message.to_owned());
     }
-    if parts.contains(&Part::Gateway) && config.gateway.operator_token.is_none() {
-        let variable = variable_of("gateway.operator_token");
-        refuse(
-            "gateway.operator_token",
-            format!("is missing: set {variable} or {variable}_FILE"),
-        );
+    // Without its token an address is open to everybody, or closed to its operator.
+    let gateway = &config.gateway;
+    for (key, token) in [
+        ("gateway.operator_token", &gateway.operator_token),
+        ("gateway.intake_token", &gateway.intake_token),
+    ] {
+        if parts.contains(&Part::Gateway) && token.is_none() {
+            let variable = variable_of(key);
+            refuse(
+                key,
+                format!("is missing: set {variable} or {variable}_FILE"),
+            );
+        }
     }
     for (key, secret) in secrets(config) {
         if secret.expose().chars().count() < SECRET_CHARACTERS_MIN {
