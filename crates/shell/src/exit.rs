@@ -44,7 +44,7 @@ pub const EXITS: [(Exit, &str); 9] = [
         Exit::Interrupted,
         "a second signal ended it before it was drained",
     ),
-    (Exit::Overran, "it was not drained within 30 s of a signal"),
+    (Exit::Overran, "it was not drained within 50 s of a signal"),
 ];
 
 impl Exit {
@@ -75,10 +75,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::signals::SHUTDOWN_MAX;
 
     #[test]
     fn every_code_is_listed_once() {
         let codes: BTreeSet<u8> = EXITS.iter().map(|(exit, _)| exit.code()).collect();
         assert_eq!(codes.len(), EXITS.len());
+    }
+
+    #[test]
+    fn the_time_that_a_drain_has_is_told_as_it_is() {
+        let (_, meaning) = EXITS[8];
+        let true_figure = format!("within {} s", SHUTDOWN_MAX.as_secs());
+        assert!(meaning.contains(&true_figure), "{meaning}");
     }
 }
