@@ -25,6 +25,8 @@ const PAGES_MAX: usize = 100;
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
 /// Show what happened in a business flow
+///
+/// While an event waits for the same cause, its runs are told once a minute, with how many there were.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  argosy timeline 0198f2b1-7c55-7e4b-9c7a-0d9f6a3e2b11\n  \
