@@ -294,7 +294,9 @@ impl Owner {
             }
             ConsumerEvent::Fault(error) => {
                 telemetry::broker_fault(&error);
-                self.parts.health.broker_fault(Some(error.to_string()));
+                // Probes are open to anybody: what the client says is for the log.
+                let told = "the broker does not answer as it should: see the log";
+                self.parts.health.broker_fault(Some(told.to_owned()));
             }
             ConsumerEvent::Fatal(_) => {}
         }

@@ -77,6 +77,30 @@ impl IntakeUnknown<'_> {
     }
 }
 
+/// A look at the broker was in vain.
+pub(crate) struct BrokerAway<'a> {
+    pub(crate) error: &'a BrokerError,
+}
+
+impl BrokerAway<'_> {
+    pub(crate) fn emit(&self) {
+        counter!("argosy_gateway_broker_looks_failed_total").increment(1);
+        tracing::warn!(event = "broker_away", error = %self.error, "the broker does not answer");
+    }
+}
+
+/// The broker refuses an intake for good.
+pub(crate) struct IntakeRejected<'a> {
+    pub(crate) error: &'a BrokerError,
+}
+
+impl IntakeRejected<'_> {
+    pub(crate) fn emit(&self) {
+        counter!("argosy_gateway_intakes_rejected_total").increment(1);
+        tracing::error!(event = "intake_rejected", error = %self.error, "the broker refuses an intake for good");
+    }
+}
+
 /// An intake was refused for overload.
 pub(crate) struct Overloaded {
     pub(crate) at: &'static str,

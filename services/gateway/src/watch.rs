@@ -6,6 +6,8 @@ use argosy_broker::Admin;
 use argosy_shell::probes::{Health, Readiness};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry;
+
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -21,7 +23,12 @@ pub(crate) async fn watch(admin: Arc<dyn Admin>, health: Health, stop: Cancellat
         loop {
             match admin.ping(ANSWER_MAX).await {
                 Ok(()) => health.ready(INTAKE, Readiness::Ok, "the broker answers"),
-                Err(error) => health.ready(INTAKE, Readiness::NotReady, error.to_string()),
+                Err(error) => {
+                    // Probes are open to anybody: what the client says is for the log.
+                    telemetry::BrokerAway { error: &error }.emit();
+                    let told = "the broker does not answer: see the log";
+                    health.ready(INTAKE, Readiness::NotReady, told);
+                }
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

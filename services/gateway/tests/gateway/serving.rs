@@ -194,15 +194,21 @@ async fn a_gateway_whose_broker_is_away_is_not_ready() {
         lines
             .iter()
             .find(|line| line.name == "intake")
-            .map(|line| line.readiness)
+            .map(|line| (line.readiness, line.detail.clone()))
     };
-    until(|| intake() == Some(Readiness::Ok)).await;
-    served
-        .broker
-        .mood(Mood::Fails(BrokerError::Unavailable("away".to_owned())));
-    until(|| intake() == Some(Readiness::NotReady)).await;
+    let is = |wanted: Readiness| intake().is_some_and(|(found, _)| found == wanted);
+    until(|| is(Readiness::Ok)).await;
+    served.broker.mood(Mood::Fails(BrokerError::Unavailable(
+        "BrokerTransportFailure (Local)".to_owned(),
+    )));
+    until(|| is(Readiness::NotReady)).await;
+    let (_, told) = intake().expect("it was asked");
+    assert_eq!(
+        told, "the broker does not answer: see the log",
+        "probes are open to anybody"
+    );
     served.broker.mood(Mood::Acknowledges);
-    until(|| intake() == Some(Readiness::Ok)).await;
+    until(|| is(Readiness::Ok)).await;
     served.stopped().await;
 }
 
