@@ -3,16 +3,12 @@
 use bytes::Bytes;
 use prost::Message;
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 
-use crate::PayloadError;
+use crate::{Invalid, PayloadError, json};
 
 /// The path of the whole body.
 const DOCUMENT: &str = "data";
-
-/// Longest path shown in an error.
-const PATH_CHARS_MAX: usize = 200;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +44,12 @@ pub(crate) fn decode<M: Message + Default + DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<M, PayloadError> {
     match Encoding::of(content_type)? {
-        Encoding::Protobuf => M::decode(bytes).map_err(|error| not_decoded(error.to_string())),
-        Encoding::Json => decode_json(bytes),
+        Encoding::Protobuf => M::decode(bytes).map_err(|error| PayloadError::Undecodable {
+            path: field_of(&error),
+            message: "is not the protobuf of its type, or is cut off".to_owned(),
+        }),
+        Encoding::Json => json::read(bytes, DOCUMENT)
+            .map_err(|Invalid { path, message }| PayloadError::Undecodable { path, message }),
     }
 }
 
@@ -68,38 +68,54 @@ pub(crate) fn hash<M: Message>(message: &M) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()
 }
 
-fn decode_json<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, PayloadError> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let message = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| undecodable(&error.path().to_string(), error.inner()))?;
-    reader.end().map_err(|error| undecodable(".", &error))?;
-    Ok(message)
-}
-
-fn undecodable(path: &str, error: &serde_json::Error) -> PayloadError {
-    // A field whose name was not read to its end is told as `?`.
-    let known = path.trim_end_matches('?').trim_end_matches('.');
-    let shown: String = known
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(PATH_CHARS_MAX)
-        .collect();
-    let path = match shown.is_empty() {
-        true => DOCUMENT.to_owned(),
-        false => shown,
-    };
-    PayloadError::Undecodable {
-        path,
-        message: without_values(error),
+/// The path of a field of a message, as a sender of this content type writes it.
+pub(crate) fn as_sent(content_type: Option<&str>, invalid: Invalid) -> Invalid {
+    match Encoding::of(content_type) {
+        Ok(Encoding::Json) => Invalid {
+            path: camel_case(&invalid.path),
+            ..invalid
+        },
+        Ok(Encoding::Protobuf) | Err(_) => invalid,
     }
 }
 
-/// What is wrong and where, without what was found: serde's own messages repeat it, and it may be personal.
-pub(crate) fn without_values(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        Category::Eof => "ends too early",
-        Category::Data => "is repeated, or has another type or range than it should",
-        Category::Syntax | Category::Io => "is not JSON",
-    };
-    format!("{what} (line {}, column {})", error.line(), error.column())
+/// As proto3 JSON makes names: `unit_price` is `unitPrice`.
+fn camel_case(path: &str) -> String {
+    let mut named = String::with_capacity(path.len());
+    let mut is_after_underscore = false;
+    for char in path.chars() {
+        match char {
+            '_' => is_after_underscore = true,
+            _ if is_after_underscore => {
+                named.push(char.to_ascii_uppercase());
+                is_after_underscore = false;
+            }
+            _ => named.push(char),
+        }
+    }
+    named
+}
+
+/// The decoder tells the fields that it was in, as `Message.field: `, before its own words.
+fn field_of(error: &prost::DecodeError) -> String {
+    let text = error.to_string();
+    let mut fields: Vec<&str> = text
+        .split(": ")
+        .filter_map(|part| part.split_once('.'))
+        .filter(|(message, field)| is_name(message) && is_name(field))
+        .map(|(_, field)| field)
+        .collect();
+    // The innermost is told first.
+    fields.reverse();
+    match fields.is_empty() {
+        true => DOCUMENT.to_owned(),
+        false => fields.join("."),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -86,6 +86,9 @@ pub enum EnvelopeError {
     /// An attribute has NUL or other control characters.
     #[error("attribute {0} has control characters")]
     ControlCharacters(&'static str),
+    /// An attribute of a structured document stands twice.
+    #[error("attribute {0} stands twice")]
+    Repeated(&'static str),
     /// An attribute is too long.
     #[error("attribute {name} is longer than {chars_max} characters")]
     TooLong {
@@ -114,7 +117,8 @@ impl EnvelopeError {
             Self::Missing(name)
             | Self::Empty(name)
             | Self::NotText(name)
-            | Self::ControlCharacters(name) => name,
+            | Self::ControlCharacters(name)
+            | Self::Repeated(name) => name,
             Self::TooLong { name, .. } | Self::Malformed { name, .. } => name,
             Self::Document(_) => "data",
         }

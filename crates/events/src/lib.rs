@@ -13,6 +13,7 @@
 
 pub mod catalogue;
 pub mod identity;
+pub mod json;
 pub mod murmur2;
 pub mod structured;
 
@@ -27,4 +28,4 @@ mod validate;
 pub use envelope::{Envelope, EnvelopeError, Header, attribute_header, event_type_of};
 pub use generated::{fleet, orders};
 pub use payload::{Invalid, Payload, PayloadError};
-pub use validate::{Validated, validate_any};
+pub use validate::{Validated, publishable, validate_any};

@@ -57,6 +57,12 @@ pub enum PayloadError {
         /// What is wrong there, without what was found.
         message: String,
     },
+    /// They are, but no record of their topic can hold them.
+    #[error("body is longer than {bytes_max} bytes, the most that its topic takes")]
+    TooLarge {
+        /// The limit, in the encoding that is written.
+        bytes_max: usize,
+    },
     /// They are, but a field is not as it should be.
     #[error("body is invalid: {path} {message}")]
     Invalid {

@@ -27,7 +27,8 @@ macro_rules! payload {
                 bytes: &[u8],
             ) -> Result<Self, $crate::PayloadError> {
                 let body: Self = $crate::codec::decode(content_type, bytes)?;
-                body.check()?;
+                body.check()
+                    .map_err(|invalid| $crate::codec::as_sent(content_type, invalid))?;
                 Ok(body)
             }
 

@@ -8,17 +8,22 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use crate::{
-    EnvelopeError, Header, codec,
+    EnvelopeError, Header,
     envelope::{CONTENT_TYPE_HEADER, attribute_header},
+    json,
 };
 
 /// The media type of a document.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// The members of a document that hold its data.
+const DATA: &str = "data";
+const DATA_BASE64: &str = "data_base64";
 
 /// Does this content type announce a document?
 pub fn is_structured(content_type: &str) -> bool {
@@ -39,15 +44,26 @@ pub fn is_structured_record(headers: &[Header]) -> bool {
 ///
 /// # Errors
 ///
-/// `Document` if it is no JSON object, an attribute is no string or stands twice, or data is there twice.
+/// `Document` if it is no JSON object or has no data; else the attribute that is no text or stands twice.
 pub fn open(document: &[u8]) -> Result<(Vec<Header>, Bytes), EnvelopeError> {
-    let document: Document = serde_json::from_slice(document)
-        .map_err(|error| EnvelopeError::Document(codec::without_values(&error)))?;
+    let document: Document =
+        json::read(document, "").map_err(|error| EnvelopeError::Document(error.message))?;
     let Document {
-        mut headers,
+        attributes,
         data,
         data_base64,
+        repeated,
     } = document;
+    if let Some(name) = repeated {
+        return Err(name.map_or_else(
+            || EnvelopeError::Document("has a name twice".to_owned()),
+            EnvelopeError::Repeated,
+        ));
+    }
+    let mut headers = Vec::with_capacity(attributes.len() + 1);
+    for (name, value) in attributes {
+        headers.extend(text(name, &value)?.map(|text| (name.to_owned(), Bytes::from(text))));
+    }
     let body = match (data, data_base64) {
         (Some(_), Some(_)) => {
             return Err(EnvelopeError::Document(
@@ -55,10 +71,13 @@ pub fn open(document: &[u8]) -> Result<(Vec<Header>, Bytes), EnvelopeError> {
             ));
         }
         (Some(json), None) => Bytes::from(json.get().to_owned()),
-        (None, Some(text)) => STANDARD
-            .decode(text)
+        (None, Some(json)) => text(DATA_BASE64, &json)?
+            .and_then(|text| STANDARD.decode(text).ok())
             .map(Bytes::from)
-            .map_err(|_| EnvelopeError::Document("data_base64 is not base64".to_owned()))?,
+            .ok_or(EnvelopeError::Malformed {
+                name: DATA_BASE64,
+                wanted: "base64",
+            })?,
         (None, None) => return Err(EnvelopeError::Document("has no data".to_owned())),
     };
     if !headers.iter().any(|(name, _)| name == CONTENT_TYPE_HEADER) {
@@ -70,11 +89,21 @@ pub fn open(document: &[u8]) -> Result<(Vec<Header>, Bytes), EnvelopeError> {
     Ok((headers, body))
 }
 
+/// The text of an attribute; `null` is as if it were not there.
+fn text(name: &'static str, value: &RawValue) -> Result<Option<String>, EnvelopeError> {
+    serde_json::from_str(value.get()).map_err(|_| EnvelopeError::Malformed {
+        name,
+        wanted: "a text",
+    })
+}
+
 /// A document, as it was read.
 struct Document {
-    headers: Vec<Header>,
+    attributes: Vec<(&'static str, Box<RawValue>)>,
     data: Option<Box<RawValue>>,
-    data_base64: Option<String>,
+    data_base64: Option<Box<RawValue>>,
+    /// The first name that stands twice: one of ours, or somebody's.
+    repeated: Option<Option<&'static str>>,
 }
 
 impl<'de> Deserialize<'de> for Document {
@@ -94,29 +123,33 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
         let mut document = Document {
-            headers: Vec::new(),
+            attributes: Vec::new(),
             data: None,
             data_base64: None,
+            repeated: None,
         };
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                "data" => document.data = Some(map.next_value()?),
-                "data_base64" => document.data_base64 = Some(map.next_value()?),
-                other => match attribute_header(other) {
-                    Some(header) => {
-                        let value: Option<String> = map.next_value()?;
-                        document
-                            .headers
-                            .extend(value.map(|value| (header.to_owned(), Bytes::from(value))));
+            let known = match name.as_str() {
+                DATA => {
+                    document.data = Some(map.next_value()?);
+                    Some(DATA)
+                }
+                DATA_BASE64 => {
+                    document.data_base64 = Some(map.next_value()?);
+                    Some(DATA_BASE64)
+                }
+                other => {
+                    let attribute = attribute_header(other);
+                    match attribute {
+                        Some(header) => document.attributes.push((header, map.next_value()?)),
+                        None => drop(map.next_value::<IgnoredAny>()?),
                     }
-                    None => {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                },
-            }
+                    attribute
+                }
+            };
             if !seen.insert(name) {
-                return Err(A::Error::custom("a name stands twice"));
+                document.repeated.get_or_insert(known);
             }
         }
         Ok(document)

@@ -42,8 +42,8 @@ const TYPES: &[(&str, Validate)] = &[
 ///
 /// # Errors
 ///
-/// As [`Payload::decode`]; `Invalid` at `type` for a type that is not in the catalogue, naming those that are, and at
-/// `data` for a body that its topic cannot take.
+/// As [`Payload::decode`]; `Invalid` at `type` for a type that is not in the catalogue, naming those that are; `TooLarge`
+/// for a body that its topic cannot take.
 pub fn validate_any(
     event_type: &str,
     content_type: Option<&str>,
@@ -63,16 +63,21 @@ fn validate<P: Payload>(
     content_type: Option<&str>,
     bytes: &[u8],
 ) -> Result<Validated, PayloadError> {
-    let body = P::decode(content_type, bytes)?;
+    publishable(&P::decode(content_type, bytes)?)
+}
+
+/// The record of a body that was checked.
+///
+/// # Errors
+///
+/// `TooLarge` for a body that its topic cannot take.
+pub fn publishable<P: Payload>(body: &P) -> Result<Validated, PayloadError> {
     let encoded = body.encode();
     let bytes_max = catalogue::topic(P::TOPIC).map_or(0, |topic| {
         topic.message_bytes_max.saturating_sub(HEADER_BYTES)
     });
     if encoded.len() > bytes_max {
-        return Err(PayloadError::Invalid {
-            path: "data".to_owned(),
-            message: format!("is longer than {bytes_max} bytes"),
-        });
+        return Err(PayloadError::TooLarge { bytes_max });
     }
     Ok(Validated {
         topic: P::TOPIC,

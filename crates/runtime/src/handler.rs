@@ -102,7 +102,7 @@ fn decode<T: Payload>(record: &Delivered) -> Result<Event<T>, Failure> {
     let body = T::decode(envelope.content_type.as_deref(), value).map_err(|error| {
         let cause = match &error {
             PayloadError::Undecodable { .. } => Death::Undecodable,
-            PayloadError::Invalid { .. } => Death::Invalid,
+            PayloadError::Invalid { .. } | PayloadError::TooLarge { .. } => Death::Invalid,
         };
         Failure::dead(cause, error.to_string())
     })?;

@@ -156,7 +156,7 @@ fn missing_and_duplicate_fields_are_named() {
     let error = Order::parse(twice.as_bytes()).unwrap_err();
     assert_eq!(
         (error.path.as_str(), error.message.as_str()),
-        ("id", "appears twice")
+        ("id", "is repeated")
     );
 }
 
@@ -189,8 +189,40 @@ fn what_the_event_refuses_is_refused_before_it_is_published() {
     let order = Order::parse(&body.to_string().into_bytes()).unwrap();
     assert_eq!(
         order_placed(order, "s").unwrap_err().path,
-        "lines[1].line_id"
+        "line_items[1].id"
     );
+}
+
+#[test]
+fn what_the_event_refuses_is_named_as_the_shop_sent_it() {
+    let long = json!("x".repeat(5_000));
+    for (pointer, value, path) in [
+        ("/updated_at", json!("1969-01-01T00:00:00Z"), "updated_at"),
+        ("/line_items/1/sku", long.clone(), "line_items[1].sku"),
+        (
+            "/line_items/1/quantity",
+            json!(1_000_001),
+            "line_items[1].quantity",
+        ),
+        ("/customer/email", long.clone(), "customer.email"),
+        (
+            "/shipping_address/zip",
+            long.clone(),
+            "shipping_address.zip",
+        ),
+        ("/shipping_address/city", long, "shipping_address.city"),
+    ] {
+        let mut body = full();
+        *body.pointer_mut(pointer).unwrap() = value;
+        // A line of which nothing is left is no line of the event, and still one of the payload.
+        body["line_items"][0]["quantity"] = json!(0);
+        let order = Order::parse(&body.to_string().into_bytes()).unwrap();
+        let error = order_placed(order, "s").unwrap_err();
+        assert_eq!(error.path, path, "{error}");
+    }
+    let order = Order::parse(&full().to_string().into_bytes()).unwrap();
+    let error = order_placed(order, &"x".repeat(256)).unwrap_err();
+    assert_eq!(error.path, "x-shopify-shop-domain");
 }
 
 #[test]

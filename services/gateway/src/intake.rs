@@ -1,7 +1,7 @@
 //! Takes events in: writes them and their `accepted` step to the broker, as one.
 //!
-//! Invariant: `Ok` means that the broker acknowledged every event and the step. Anything else means unknown, and is
-//! mended by sending the same events again.
+//! Invariant: `Ok` means that the broker acknowledged every event and the step. Anything else but a refusal for good
+//! means unknown, and is mended by sending the same events again.
 
 use std::sync::{
     Arc,
@@ -73,6 +73,14 @@ impl Intake {
         {
             telemetry::Overloaded { at: "producer" }.emit();
             return Err(Problem::overloaded());
+        }
+        // What is refused for good is refused the next time too: nobody is told to send it again.
+        if let Some(error) = errors
+            .iter()
+            .find(|error| matches!(error, BrokerError::Rejected(_)))
+        {
+            telemetry::IntakeRejected { error }.emit();
+            return Err(Problem::rejected());
         }
         telemetry::IntakeUnknown { error: first }.emit();
         Err(Problem::unknown())

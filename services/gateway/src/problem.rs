@@ -76,6 +76,15 @@ impl Problem {
         )
     }
 
+    /// 408 for a body that did not arrive: whatever was meant was not done.
+    pub(crate) fn body_late() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-late",
+            "the body did not arrive in time and nothing was done: send it again",
+        )
+    }
+
     /// 409.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
@@ -110,6 +119,15 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "this is a fault of the gateway",
+        )
+    }
+
+    /// 500 for an intake that the broker will never take.
+    pub(crate) fn rejected() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "rejected",
+            "the event cannot be taken in as it is: sending it again does not help before the gateway is mended",
         )
     }
 
@@ -158,8 +176,14 @@ impl From<EnvelopeError> for Problem {
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
         let detail = error.to_string();
-        let (PayloadError::Undecodable { path, .. } | PayloadError::Invalid { path, .. }) = error;
-        Self::invalid(path, detail)
+        match error {
+            PayloadError::Undecodable { path, .. } | PayloadError::Invalid { path, .. } => {
+                Self::invalid(path, detail)
+            }
+            PayloadError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+            }
+        }
     }
 }
 

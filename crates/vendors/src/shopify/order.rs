@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use argosy_events::orders::v1::Money;
+use argosy_events::{Invalid, json, orders::v1::Money};
 use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
@@ -125,12 +125,8 @@ impl Order {
     ///
     /// The first field that is missing or not as it should be.
     pub fn parse(body: &[u8]) -> Result<Self, PayloadError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let raw: RawOrder = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| unreadable(&error))?;
-        deserializer
-            .end()
-            .map_err(|_| fault("body", "must be one JSON document"))?;
+        let raw: RawOrder = json::read(body, "body")
+            .map_err(|Invalid { path, message }| PayloadError { path, message })?;
         raw.order()
     }
 }
@@ -249,44 +245,4 @@ fn fault(path: impl Into<String>, message: impl Into<String>) -> PayloadError {
         path: path.into(),
         message: message.into(),
     }
-}
-
-/// The parser's message says what was asked and what was found; only the former may be repeated.
-fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> PayloadError {
-    let inner = error.inner();
-    if !inner.is_data() {
-        return fault("body", "must be a JSON document");
-    }
-    let text = inner.to_string();
-    let text = text
-        .rsplit_once(" at line ")
-        .map_or(&*text, |(text, _)| text);
-    let path = match error.path().to_string() {
-        path if path == "." => "body".to_owned(),
-        path => path,
-    };
-    for (said, message) in [
-        ("missing field `", "is missing"),
-        ("duplicate field `", "appears twice"),
-    ] {
-        if let Some(field) = text.strip_prefix(said) {
-            let field = field.trim_end_matches('`');
-            // The path may or may not end with the field already.
-            let path = match &*path {
-                "body" => field.to_owned(),
-                path if path == field || path.ends_with(&format!(".{field}")) => path.to_owned(),
-                path => format!("{path}.{field}"),
-            };
-            return fault(path, message);
-        }
-    }
-    let asked = text
-        .rsplit_once(", expected ")
-        .map_or("another value", |(_, asked)| asked);
-    let asked = match asked {
-        "u64" | "u32" => "a whole number, not negative and in range",
-        _ if asked.starts_with("struct ") => "an object",
-        other => other,
-    };
-    fault(path, format!("must be {asked}"))
 }

@@ -4,11 +4,11 @@
 //! own, so that a late delivery is recognised as late.
 
 use argosy_events::{
-    Invalid, Payload,
+    Payload,
     orders::v1::{Address, Customer, Line, OrderPlaced},
 };
 
-use super::{Order, order};
+use super::{Order, PayloadError, order};
 
 /// Titles and names are cut to this many characters; both are for people alone.
 const TITLE_CHARS_MAX: usize = 250;
@@ -17,8 +17,11 @@ const TITLE_CHARS_MAX: usize = 250;
 ///
 /// # Errors
 ///
-/// The field of the event that is not as the event wants it.
-pub fn order_placed(order: Order, shop_domain: &str) -> Result<OrderPlaced, Invalid> {
+/// The field of the payload that is not as the event wants it; the header, if it is the shop.
+pub fn order_placed(order: Order, shop_domain: &str) -> Result<OrderPlaced, PayloadError> {
+    let kept: Vec<usize> = (0..order.lines.len())
+        .filter(|index| order.lines[*index].quantity > 0)
+        .collect();
     let placed = OrderPlaced {
         order_id: order.id.to_string(),
         version: order.updated_at.as_millisecond(),
@@ -35,8 +38,40 @@ pub fn order_placed(order: Order, shop_domain: &str) -> Result<OrderPlaced, Inva
         customer: order.customer.map(customer),
         shipping_address: order.shipping_address.map(address),
     };
-    placed.check()?;
+    placed.check().map_err(|invalid| PayloadError {
+        path: as_sent(&invalid.path, &kept),
+        message: invalid.message,
+    })?;
     Ok(placed)
+}
+
+/// The payload's path of a field of the event; `kept` are the lines of the payload that became lines of the event.
+fn as_sent(path: &str, kept: &[usize]) -> String {
+    if let Some((index, field)) = line_field(path) {
+        let index = kept.get(index).copied().unwrap_or(index);
+        let field = match field {
+            "line_id" => "id",
+            "unit_price.minor" | "unit_price.currency" => "price",
+            same => same,
+        };
+        return format!("line_items[{index}].{field}");
+    }
+    match path {
+        "order_id" => "id",
+        "version" => "updated_at",
+        "shop" => "x-shopify-shop-domain",
+        "lines" => "line_items",
+        "total.minor" | "total.currency" => "total_price",
+        "customer.customer_id" => "customer.id",
+        "shipping_address.postal_code" => "shipping_address.zip",
+        same => same,
+    }
+    .to_owned()
+}
+
+fn line_field(path: &str) -> Option<(usize, &str)> {
+    let (index, field) = path.strip_prefix("lines[")?.split_once("].")?;
+    Some((index.parse().ok()?, field))
 }
 
 fn line(line: order::Line) -> Line {

@@ -7,7 +7,6 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,24 +15,18 @@ use crate::{
     request::{Operator, name, query},
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    source: Option<String>,
-    event: String,
-}
-
 pub(crate) async fn endpoint(
     State(api): State<Api>,
     _operator: Operator,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let asked: Asked = query(&uri)?;
-    let source = asked.source.map_or_else(
+    let [source, event] = query(&uri, ["source", "event"])?;
+    let source = source.map_or_else(
         || Ok(api.source().to_owned()),
         |source| name("source", source),
     )?;
-    let event = name("event", asked.event)?;
+    let event = event.ok_or_else(|| Problem::invalid("event", "is missing"))?;
+    let event = name("event", event)?;
     let rows = api
         .store()
         .effects(source, event)

@@ -13,7 +13,6 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,19 +25,13 @@ use crate::{
 /// Rows of the flow that are searched for the event's type.
 const FLOW_ROWS_MAX: u32 = 1_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    source: Option<String>,
-}
-
 pub(crate) async fn endpoint(
     State(api): State<Api>,
     Name(id): Name,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let asked: Asked = query(&uri)?;
-    let source = asked.source.map_or_else(
+    let [source] = query(&uri, ["source"])?;
+    let source = source.map_or_else(
         || Ok(api.source().to_owned()),
         |source| name("source", source),
     )?;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use argosy_store::{EffectId, EventKey, Resolution, Resolved};
+use argosy_store::{EffectId, EventKey, Resolution, Resolved, StoreError};
 use axum::{
     Json,
     extract::State,
@@ -69,7 +69,7 @@ pub(crate) async fn endpoint(
         .store()
         .resolve(id, resolution, operator.actor.clone())
         .await;
-    match resolved.map_err(|error| Problem::store(&error))? {
+    match resolved.map_err(|error| refused(&error))? {
         Resolved::Now(row) => {
             telemetry::EffectResolved {
                 actor: &operator.actor,
@@ -83,6 +83,18 @@ pub(crate) async fn endpoint(
             "the effect is {} and was not changed: only an open one whose claim has expired is resolved by hand",
             effect(&row)["state"].as_str().unwrap_or_default()
         ))),
+    }
+}
+
+/// What the store calls the answer came as `happened`.
+fn refused(error: &StoreError) -> Problem {
+    match error {
+        StoreError::TooLarge {
+            what: "answer",
+            bytes_max,
+            ..
+        } => Problem::invalid("happened", format!("is longer than {bytes_max} bytes")),
+        _ => Problem::store(error),
     }
 }
 

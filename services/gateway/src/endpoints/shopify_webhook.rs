@@ -4,8 +4,9 @@
 //! here handles answer 200 and say so, since the shop would send them again and again otherwise.
 
 use argosy_events::{
-    Envelope, Payload, Validated, identity,
+    Envelope, Payload, PayloadError, identity,
     orders::v1::{OrderApproved, OrderPlaced},
+    publishable,
 };
 use argosy_vendors::shopify::{Delivery, Order, SIGNATURE_HEADER, order_placed};
 use axum::{
@@ -51,31 +52,34 @@ pub(crate) async fn endpoint(
         .emit();
         return Ok(ignored());
     }
-    let order =
-        Order::parse(&body).map_err(|error| Problem::invalid(&*error.path, error.to_string()))?;
+    let order = Order::parse(&body).map_err(|error| Problem::invalid(error.path, error.message))?;
     let placed = order_placed(order, &delivery.shop_domain)
-        .map_err(|error| Problem::invalid(&*error.path, error.to_string()))?;
-    let arrivals = arrivals(&delivery, &placed, api.approves_placed_orders());
+        .map_err(|error| Problem::invalid(error.path, error.message))?;
+    let arrivals = arrivals(&delivery, &placed, api.approves_placed_orders())?;
     api.intake().take_in(&arrivals).await?;
     Ok(accepted(&arrivals))
 }
 
 /// The events of one delivery; all of them belong to one flow.
-fn arrivals(delivery: &Delivery, placed: &OrderPlaced, approve: bool) -> Vec<Arrival> {
+fn arrivals(
+    delivery: &Delivery,
+    placed: &OrderPlaced,
+    approve: bool,
+) -> Result<Vec<Arrival>, PayloadError> {
     let source = format!("shopify://{}", delivery.shop_domain);
     let flow = identity::delivered(&source, &delivery.webhook_id);
-    let approved = approve.then(|| {
+    let mut arrivals = vec![arrival(delivery, &source, (flow, flow, None), placed)?];
+    if approve {
         let id = identity::delivered_as(&source, &delivery.webhook_id, OrderApproved::TYPE);
-        let cause = Some(flow);
-        arrival(
+        let approved = OrderApproved::from(placed.clone());
+        arrivals.push(arrival(
             delivery,
             &source,
-            (id, flow, cause),
-            &OrderApproved::from(placed.clone()),
-        )
-    });
-    let placed = arrival(delivery, &source, (flow, flow, None), placed);
-    [Some(placed), approved].into_iter().flatten().collect()
+            (id, flow, Some(flow)),
+            &approved,
+        )?);
+    }
+    Ok(arrivals)
 }
 
 fn arrival<P: Payload>(
@@ -83,29 +87,22 @@ fn arrival<P: Payload>(
     source: &str,
     (id, flow, cause): (Uuid, Uuid, Option<Uuid>),
     body: &P,
-) -> Arrival {
+) -> Result<Arrival, PayloadError> {
     let happened = delivery.triggered_at.map(|time| time.as_millisecond());
-    let key = body.key();
+    let body = publishable(body)?;
     let envelope = Envelope {
         source: source.into(),
         id: id.to_string().into(),
         event_type: P::TYPE.into(),
         time_ms: Some(happened.unwrap_or_else(clock::wall_ms)),
-        subject: Some(key.as_str().into()),
+        subject: Some(body.key.as_str().into()),
         correlation_id: flow.to_string().into(),
         causation_id: cause.map(|cause| cause.to_string().into()),
         traceparent: None,
         tracestate: None,
         content_type: None,
     };
-    Arrival {
-        envelope,
-        body: Validated {
-            topic: P::TOPIC,
-            key,
-            body: body.encode(),
-        },
-    }
+    Ok(Arrival { envelope, body })
 }
 
 fn ignored() -> Response {

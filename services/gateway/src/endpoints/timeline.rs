@@ -9,7 +9,6 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -25,28 +24,20 @@ const ROWS: u32 = 1_000;
 /// Most rows of one answer.
 const ROWS_MAX: u32 = 10_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    rows_max: Option<u32>,
-    after: Option<String>,
-}
-
 pub(crate) async fn endpoint(
     State(api): State<Api>,
     Name(id): Name,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let asked: Asked = query(&uri)?;
-    let rows_max = asked.rows_max.unwrap_or(ROWS);
-    if !(1..=ROWS_MAX).contains(&rows_max) {
-        return Err(Problem::invalid(
-            "rows_max",
-            format!("is not between 1 and {ROWS_MAX}"),
-        ));
-    }
-    let after = asked
-        .after
+    let [rows_max, after] = query(&uri, ["rows_max", "after"])?;
+    let rows_max = rows_max.map_or(Some(ROWS), |text| text.parse().ok());
+    let rows_max = rows_max
+        .filter(|rows| (1..=ROWS_MAX).contains(rows))
+        .ok_or_else(|| {
+            let wanted = format!("must be a whole number between 1 and {ROWS_MAX}");
+            Problem::invalid("rows_max", wanted)
+        })?;
+    let after = after
         .as_deref()
         .map(|text| {
             place(text).ok_or_else(|| Problem::invalid("after", "is not the `next` of an answer"))

@@ -1,5 +1,6 @@
 //! A JSON body as one typed value; errors name the field.
 
+use argosy_events::json;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
@@ -15,18 +16,5 @@ pub(crate) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(Problem::media_type("send application/json"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| refused(&error.path().to_string(), error.inner()))?;
-    reader.end().map_err(|error| refused("", &error))?;
-    Ok(value)
-}
-
-/// A field whose name was not read to its end is told as `?`.
-fn refused(path: &str, error: &serde_json::Error) -> Problem {
-    let known = path.trim_end_matches('?').trim_end_matches('.');
-    Problem::invalid(
-        if known.is_empty() { "body" } else { known },
-        error.to_string(),
-    )
+    json::read(body, "body").map_err(|error| Problem::invalid(error.path, error.message))
 }

@@ -162,6 +162,27 @@ impl Answer {
         assert!(self.headers.contains_key("x-request-id"));
     }
 
+    /// Neither what was sent nor what the libraries and the machines inside say.
+    #[track_caller]
+    pub(crate) fn assert_speaks_of_no_internals(&self) {
+        let text = self.body.to_string();
+        for inside in [
+            "Jane",
+            "10.0.0.7",
+            "struct",
+            "expected",
+            "invalid type",
+            "deserialize",
+            "target type",
+            "wire type",
+            "protobuf message",
+            "Protobuf",
+            "MessageSize",
+        ] {
+            assert!(!text.contains(inside), "{inside}: {text}");
+        }
+    }
+
     /// A 400 that names the field.
     #[track_caller]
     pub(crate) fn assert_invalid(&self, path: &str) {
