@@ -7,7 +7,7 @@ mod operator;
 mod query;
 mod token;
 
-pub(crate) use body::Body;
+pub(crate) use body::{Arrived, Body};
 pub(crate) use json::json;
 pub(crate) use name::{Name, encoded, name};
 pub(crate) use operator::Operator;

@@ -23,6 +23,12 @@ use crate::{
     problem::Problem,
 };
 
+/// The routes that take events in.
+pub(crate) const INTAKES: [&str; 2] = [SHOPIFY, EVENTS];
+
+const SHOPIFY: &str = "/webhooks/shopify";
+const EVENTS: &str = "/v1/events";
+
 /// What endpoints work with; clones share it.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
@@ -125,8 +131,8 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(api.clone(), layers::in_flight))
         .layer(DefaultBodyLimit::max(api.body_bytes_max()));
     Router::new()
-        .route("/webhooks/shopify", post(shopify_webhook::endpoint))
-        .route("/v1/events", post(accept_event::endpoint))
+        .route(SHOPIFY, post(shopify_webhook::endpoint))
+        .route(EVENTS, post(accept_event::endpoint))
         .route("/v1/events/{id}", get(event_status::endpoint))
         .route("/v1/timelines/{correlation_id}", get(timeline::endpoint))
         .route("/v1/effects", get(effects::endpoint))

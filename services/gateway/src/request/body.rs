@@ -1,5 +1,10 @@
 //! A whole body, at most as long as configured.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
@@ -11,6 +16,20 @@ use crate::{Api, problem::Problem};
 /// A body as it came: signatures are over these bytes.
 pub(crate) struct Body(pub(crate) Bytes);
 
+/// Whether a request's body came whole, told to the layers around it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrived(Arc<AtomicBool>);
+
+impl Arrived {
+    fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl FromRequest<Api> for Body {
     type Rejection = Problem;
 
@@ -20,6 +39,7 @@ impl FromRequest<Api> for Body {
         if declared(request.headers()).is_some_and(|bytes| bytes > bytes_max as u64) {
             return Err(Problem::too_large(bytes_max));
         }
+        let arrived = request.extensions().get::<Arrived>().cloned();
         // The router's limit stands on the body itself.
         let read = Bytes::from_request(request, api)
             .await
@@ -27,6 +47,9 @@ impl FromRequest<Api> for Body {
                 StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(bytes_max),
                 _ => Problem::invalid("data", "the body ended before it was complete"),
             });
+        if let Some(arrived) = arrived {
+            arrived.tell();
+        }
         read.map(Self)
     }
 }

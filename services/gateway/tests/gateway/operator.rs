@@ -171,9 +171,13 @@ async fn a_word_that_is_not_as_it_should_be_is_named_by_the_field() {
     let cases = [
         (String::new(), "body"),
         ("{".to_owned(), "body"),
+        ("[]".to_owned(), "body"),
+        ("\"Jane\"".to_owned(), "body"),
+        ("{}".to_owned(), "worker"),
+        (r#"{"worker":"Jane","worker":"b"}"#.to_owned(), "worker"),
         (r#"{"worker":1}"#.to_owned(), "worker"),
         (word(&json!({ "unknown": 1 })), "unknown"),
-        (word(&json!({ "did_not_happen": "yes" })), "did_not_happen"),
+        (word(&json!({ "did_not_happen": "Jane" })), "did_not_happen"),
         (word(&json!({ "did_not_happen": true, "key": "" })), "key"),
         (
             word(&json!({ "did_not_happen": true, "event": "a\0" })),
@@ -185,7 +189,9 @@ async fn a_word_that_is_not_as_it_should_be_is_named_by_the_field() {
         ),
     ];
     for (body, path) in cases {
-        resolve(&edge, body).await.assert_invalid(path);
+        let answer = resolve(&edge, body).await;
+        answer.assert_invalid(path);
+        answer.assert_speaks_of_no_internals();
     }
     let long = word(&json!({ "happened": "x".repeat(64 * 1_024) }));
     resolve(&edge, long.clone())
@@ -195,5 +201,25 @@ async fn a_word_that_is_not_as_it_should_be_is_named_by_the_field() {
         body_bytes_max: 1 << 20,
         ..settings()
     });
-    resolve(&wide, long).await.assert_invalid("answer");
+    resolve(&wide, long).await.assert_invalid("happened");
+}
+
+#[tokio::test]
+async fn a_question_without_its_event_names_it() {
+    let edge = Edge::new();
+    let request = Request::get("/v1/effects?source=upstream")
+        .header("authorization", format!("Bearer {OPERATOR}"));
+    let answer = edge.ask(request.body(Body::empty()).unwrap()).await;
+    answer.assert_invalid("event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_never_arrives_is_no_event_of_unknown_fate() {
+    let edge = Edge::new();
+    let endless = Body::from_stream(futures_util::stream::pending::<
+        Result<Vec<u8>, std::io::Error>,
+    >());
+    let answer = resolve(&edge, endless).await;
+    answer.assert_problem(408, "body-late");
+    assert!(!answer.body.to_string().contains("event"), "{answer:?}");
 }
