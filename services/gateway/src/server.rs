@@ -1,6 +1,6 @@
 //! Accepts connections, and ends in order: readiness first, then new connections, then requests under way.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use argosy_broker::{Broker, BrokerError};
 use argosy_shell::{
@@ -9,47 +9,21 @@ use argosy_shell::{
 };
 use argosy_store::Store;
 use argosy_vendors::shopify::SecretError;
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::{HeaderValue, header},
-    response::Response,
-};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use axum::Router;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 
-use crate::{Api, router, telemetry, watch::watch};
-
-/// Open connections.
-const CONNECTIONS_MAX: usize = 4_096;
-
-/// A request's line and headers, together.
-const HEAD_BYTES_MAX: usize = 64 * 1_024;
-
-/// What is read ahead of one connection.
-const READ_BYTES_MAX: usize = 128 * 1_024;
-
-/// Headers of a request.
-const HEADERS_MAX: usize = 64;
-
-/// A request's headers must be there by then; an idle connection ends then.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
+use crate::{
+    Api,
+    connections::{CONNECTIONS_MAX, Connections},
+    router,
+    watch::watch,
+};
 
 /// How long new connections are still taken after readiness flipped, for those who have not looked yet.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
 
 /// After the deadline of the last request, an answer has so long to be sent.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
-
-/// Wait before connections are accepted again after a failure (too many open files).
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the gateway is built on.
 #[derive(Clone)]
@@ -122,6 +96,7 @@ pub async fn serve(
         leaving: stop.clone(),
         router,
         tracker: tracker.clone(),
+        open_max: CONNECTIONS_MAX,
         closing: closing.clone(),
         gone: gone.clone(),
     };
@@ -143,87 +118,4 @@ pub async fn serve(
     // Every request has had its answer: what is still in the queue belongs to none, and its callers know.
     drop(producer.flush(LAST_ANSWER).await);
     Ok(())
-}
-
-/// Connections, each in a task of its own.
-struct Connections {
-    router: Router,
-    tracker: TaskTracker,
-    /// Every answer from now on is its connection's last.
-    leaving: CancellationToken,
-    /// No further request on any connection.
-    closing: CancellationToken,
-    /// Every connection ends now.
-    gone: CancellationToken,
-}
-
-impl Connections {
-    /// Accepts until dropped.
-    async fn accept(&self, listener: TcpListener) {
-        let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let Ok(permit) = Arc::clone(&open).acquire_owned().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, _)) => self.serve(stream, permit),
-                Err(error) => {
-                    telemetry::AcceptFailed { error: &error }.emit();
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            }
-        }
-    }
-
-    fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let (router, leaving) = (self.router.clone(), self.leaving.clone());
-        let (closing, gone) = (self.closing.clone(), self.gone.clone());
-        self.tracker.spawn(async move {
-            gone.run_until_cancelled(connection(stream, router, leaving, closing))
-                .await;
-            drop(permit);
-        });
-    }
-}
-
-/// Serves one connection. What breaks it is the peer's affair: nobody is left to be told.
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    leaving: CancellationToken,
-    closing: CancellationToken,
-) {
-    drop(stream.set_nodelay(true));
-    let service = service_fn(move |request: Request<Incoming>| {
-        answer(router.clone(), request, leaving.clone())
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_header_size(HEAD_BYTES_MAX)
-        .max_buf_size(READ_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        ended = &mut connection => return drop(ended),
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    drop(connection.await);
-}
-
-/// While leaving, each answer says that it is its connection's last: a caller that keeps connections open is never
-/// cut off between two requests.
-async fn answer(
-    router: Router,
-    request: Request<Incoming>,
-    leaving: CancellationToken,
-) -> Result<Response, Infallible> {
-    let mut response = router.oneshot(request.map(Body::new)).await?;
-    if leaving.is_cancelled() {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
 }
