@@ -124,7 +124,7 @@ impl Serialize for Url {
 }
 
 /// Splits `host:port`, where the host may be an IPv6 address in brackets.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),

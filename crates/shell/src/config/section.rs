@@ -88,6 +88,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Where a key is written; to be asked before it is read.
+    pub(crate) fn origin_of(&self, key: &str) -> Option<Origin> {
+        self.table.get(key).map(|node| node.origin.clone())
+    }
+
     fn path_of(&self, key: &str) -> String {
         match self.path.as_str() {
             "" => key.to_owned(),
@@ -249,7 +254,7 @@ impl<'a> Section<'a> {
             self.take(key_file);
             return None;
         }
-        let direct = self.text(key).map(Secret::new);
+        let direct = self.parsed(key, |text| printable(text).map_err(str::to_owned));
         let read_file = self.read_file;
         let from_file = self.parsed(key_file, |path| read_secret(read_file, path));
         direct.or(from_file)
@@ -360,7 +365,15 @@ fn read_secret(read_file: ReadFile<'_>, path: &str) -> Result<Secret, String> {
     let text = String::from_utf8(bytes).map_err(|_| format!("names {path}, which is not UTF-8"))?;
     match text.trim() {
         "" => Err(format!("names {path}, which is empty")),
-        secret => Ok(Secret::new(secret)),
+        secret => printable(secret).map_err(|fault| format!("names {path}, which {fault}")),
+    }
+}
+
+/// No header can carry a line break, and none of ours is meant to be in a secret.
+fn printable(secret: &str) -> Result<Secret, &'static str> {
+    match secret.chars().any(char::is_control) {
+        true => Err("has a line break or another control character: write the secret alone"),
+        false => Ok(Secret::new(secret)),
     }
 }
 

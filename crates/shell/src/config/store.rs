@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Secret, section::Section};
+use super::{Secret, address::split_port, section::Section};
 
 /// `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,14 +25,32 @@ impl Store {
     }
 }
 
+/// Several hosts, each with its port, may stand in one URL.
+fn has_usable_ports(rest: &str) -> bool {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let hosts = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, hosts)| hosts);
+    hosts.split(',').all(|host| match split_port(host) {
+        (_, Some(port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        (_, None) => true,
+    })
+}
+
 pub(crate) fn read(mut section: Section<'_>, needed: bool) -> Store {
     let is_written = section.is_key_written("url") || section.is_key_written("url_file");
+    let origin = section
+        .origin_of("url")
+        .or_else(|| section.origin_of("url_file"));
     let url = section.secret("url", "url_file").filter(|url| {
         let known = ["postgres://", "postgresql://"];
-        let fits = known.iter().any(|scheme| url.expose().starts_with(scheme));
+        let rest = known
+            .iter()
+            .find_map(|scheme| url.expose().strip_prefix(scheme));
+        let fits = rest.is_some_and(has_usable_ports);
         if !fits {
             let message = "must be postgres://user:password@host:port/database";
-            section.fault("url", None, message);
+            section.fault("url", origin.clone(), message);
         }
         fits
     });

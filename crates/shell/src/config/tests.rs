@@ -225,6 +225,57 @@ fn wrong_types_truncated_and_duplicate_keys_are_faults() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_named() {
+    for (text, wanted) in [
+        (
+            "[gateway]\nlisten = \"a\"\nlisten = \"b\"\n",
+            "argosy.toml:3: listen: not TOML: duplicate key",
+        ),
+        (
+            "profile = \"dev\"\nprofile = \"dev\"\n",
+            "argosy.toml:2: profile: not TOML: duplicate key",
+        ),
+    ] {
+        let faults = faults(text, &[]);
+        assert!(faults.contains(&wanted.to_owned()), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_secret_with_a_line_break_is_a_fault_of_its_key() {
+    assert_one_fault(
+        "[gateway]\noperator_token = \"one\\ntwo\"\n",
+        &[],
+        "argosy.toml:2: gateway.operator_token: has a line break",
+    );
+    assert_one_fault(
+        "",
+        &[("ARGOSY__GATEWAY__INTAKE_TOKEN", "one\ntwo")],
+        "ARGOSY__GATEWAY__INTAKE_TOKEN: gateway.intake_token: has a line break",
+    );
+}
+
+#[test]
+fn a_store_url_without_a_usable_port_is_a_fault() {
+    for url in [
+        "postgres://a:b@c:notaport/x",
+        "postgres://c:0/x",
+        "postgres://c:70000",
+        "postgres://c:5432,d:/x",
+    ] {
+        let text = format!("[store]\nurl = \"{url}\"\n");
+        assert_one_fault(&text, &[], "argosy.toml:2: store.url: must be postgres://");
+    }
+    for url in [
+        "postgres://a:b@[::1]:5432/x",
+        "postgres://a:p:w@c,d:5433/x?y=z:1",
+        "postgres:///x",
+    ] {
+        read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap();
+    }
+}
+
+#[test]
 fn faults_never_show_a_value() {
     let text = format!(
         "[gateway]\noperator_token = [\"{STRONG}\"]\nx = \"{STRONG}\"\n[store]\nurl = \"{STRONG}\"\n"

@@ -56,13 +56,28 @@ pub(crate) fn parse_file(path: &str, text: &str, faults: &mut Vec<Fault>) -> Tab
         path,
     };
     for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        // Only what is a name for sure is shown: other faults may lie on a value.
+        let key = text
+            .get(span.clone())
+            .filter(|_| error.message().contains("duplicate key"))
+            .filter(|key| is_bare(key))
+            .unwrap_or_default();
         faults.push(Fault {
-            origin: source.origin(error.span().unwrap_or(0..0)),
-            key: String::new(),
+            origin: source.origin(span),
+            key: key.to_owned(),
             message: format!("not TOML: {}", error.message()),
         });
     }
     source.table(document.get_ref(), 0)
+}
+
+/// A key as it is written without quotes.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 /// Parses a TOML literal out of an environment variable; `None` if it is not one.
