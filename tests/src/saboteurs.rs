@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::suite::{Verdict, progress};
+use crate::suite::{Verdict, progress, without_package};
 
 /// One patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,7 +325,7 @@ impl Copy {
     }
 
     fn in_copy<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command
+        without_package(command)
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             // Each patch rebuilds most of the workspace; only what it changes is worth compiling.

@@ -69,3 +69,17 @@ pub fn progress(line: &str) {
 pub fn folder(asked: Option<PathBuf>, name: &str) -> PathBuf {
     asked.unwrap_or_else(|| std::env::temp_dir().join(format!("argosy-{name}-{}", id())))
 }
+
+/// Leaves out of a command's environment what `cargo run` says of the package that it runs: build scripts look at it
+/// (ring's does), and half of the dependencies would be built again, by turns.
+pub fn without_package(command: &mut std::process::Command) -> &mut std::process::Command {
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if is_of_package {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     servers::{Kafka, Postgres},
-    suite::progress,
+    suite::{progress, without_package},
 };
 
 /// How long a process that got SIGTERM may take: the shutdown budget and its afterwork.
@@ -313,7 +313,7 @@ pub async fn await_ready(urls: &[String], within: Duration) -> anyhow::Result<()
 /// If it does not build.
 pub fn build() -> anyhow::Result<PathBuf> {
     progress("building argosy");
-    let built = Command::new("cargo")
+    let built = without_package(&mut Command::new("cargo"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--release", "--quiet", "-p", "argosy"])
         .status()?;
