@@ -9,6 +9,44 @@ use std::{
 
 use anyhow::Context as _;
 
+/// What can be struck while it serves.
+pub trait Server {
+    /// kill -9.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    fn kill(&self) -> anyhow::Result<()>;
+
+    /// SIGTERM, or the server's own way to stop, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    fn stop(&self) -> anyhow::Result<()>;
+
+    /// Starts it again after `stop` or `kill`.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails; it says why on stderr.
+    fn restart(&self) -> anyhow::Result<()>;
+
+    /// Stops it, the hard way or not, and starts it again.
+    ///
+    /// # Errors
+    ///
+    /// If one of the scripts fails.
+    fn bounce(&self, hard: bool) -> anyhow::Result<()> {
+        if hard {
+            self.kill()?;
+        } else {
+            self.stop()?;
+        }
+        self.restart()
+    }
+}
+
 /// One Kafka broker.
 #[derive(Debug)]
 pub struct Kafka {
@@ -42,33 +80,6 @@ impl Kafka {
     /// Its address.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
-    }
-
-    /// Starts it again after `stop` or `kill`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Kafka::start`].
-    pub fn restart(&self) -> anyhow::Result<()> {
-        script("kafka-start", &self.folder, &[&self.port.to_string()], &[]).map(drop)
-    }
-
-    /// SIGTERM, and waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// If the script fails.
-    pub fn stop(&self) -> anyhow::Result<()> {
-        script("kafka-stop", &self.folder, &[], &[]).map(drop)
-    }
-
-    /// kill -9.
-    ///
-    /// # Errors
-    ///
-    /// If the script fails.
-    pub fn kill(&self) -> anyhow::Result<()> {
-        script("kafka-stop", &self.folder, &["--kill"], &[]).map(drop)
     }
 
     /// The sum of the group's lags, as Kafka's own tool prints it; a partition without commit counts as a whole.
@@ -129,6 +140,20 @@ fn lag_in(text: &str) -> anyhow::Result<i64> {
     Ok(sum)
 }
 
+impl Server for Kafka {
+    fn kill(&self) -> anyhow::Result<()> {
+        script("kafka-stop", &self.folder, &["--kill"], &[]).map(drop)
+    }
+
+    fn stop(&self) -> anyhow::Result<()> {
+        script("kafka-stop", &self.folder, &[], &[]).map(drop)
+    }
+
+    fn restart(&self) -> anyhow::Result<()> {
+        script("kafka-start", &self.folder, &[&self.port.to_string()], &[]).map(drop)
+    }
+}
+
 impl Drop for Kafka {
     fn drop(&mut self) {
         // Where the folder is gone, so is the server. Otherwise the last word is the script's, on stderr.
@@ -159,15 +184,6 @@ impl Postgres {
         self.url.clone()
     }
 
-    /// Starts it again after `stop` or `kill`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Postgres::start`].
-    pub fn restart(&self) -> anyhow::Result<()> {
-        self.begin().map(drop)
-    }
-
     fn begin(&self) -> anyhow::Result<String> {
         script(
             "postgres-start",
@@ -176,23 +192,19 @@ impl Postgres {
             &[("PG_DURABLE", "1")],
         )
     }
+}
 
-    /// A fast shutdown, and waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// If the script fails.
-    pub fn stop(&self) -> anyhow::Result<()> {
+impl Server for Postgres {
+    fn kill(&self) -> anyhow::Result<()> {
+        script("postgres-stop", &self.folder, &["--kill"], &[]).map(drop)
+    }
+
+    fn stop(&self) -> anyhow::Result<()> {
         script("postgres-stop", &self.folder, &[], &[]).map(drop)
     }
 
-    /// kill -9 of the server and all its children.
-    ///
-    /// # Errors
-    ///
-    /// If the script fails.
-    pub fn kill(&self) -> anyhow::Result<()> {
-        script("postgres-stop", &self.folder, &["--kill"], &[]).map(drop)
+    fn restart(&self) -> anyhow::Result<()> {
+        self.begin().map(drop)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     member::{Member, PATIENCE, until},
     world::{MESSAGE_TIMEOUT, World, numbered},
 };
-use crate::suite::progress;
+use crate::{servers::Server as _, suite::progress};
 
 /// Lone members that are struck together, each the only one of its group: a broker that is stopping tells one in a
 /// hundred that there is no broker.
@@ -38,23 +38,8 @@ pub(super) async fn a_restarted_broker_loses_nothing_that_was_acknowledged(
         )
         .await?;
         let is_kill = strike % 2 == 0;
-        std::thread::scope(|scope| {
-            let server = &world.server;
-            let restart = scope.spawn(move || {
-                if is_kill {
-                    server.kill()?
-                } else {
-                    server.stop()?
-                }
-                server.restart()
-            });
-            // The member goes on taking turns while its broker is away.
-            while !restart.is_finished() {
-                member.turn()?;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            restart.join().expect("a script does not panic")
-        })?;
+        // The member goes on taking turns while its broker is away.
+        bounce_beneath(world, is_kill, || member.turn())?;
         let began = Instant::now();
         accept_a_commit(&mut member).await?;
         progress(&format!(
@@ -163,7 +148,16 @@ pub(super) async fn a_lone_member_is_assigned_again_after_every_restart_of_its_b
         })
         .await?;
         let is_kill = strike == 1;
-        strike_beneath(world, is_kill, &mut members)?;
+        bounce_beneath(world, is_kill, || {
+            members.iter_mut().try_for_each(|member| {
+                member.turn()?;
+                let positions = member.positions();
+                if !positions.is_empty() {
+                    member.commit(positions);
+                }
+                Ok(())
+            })
+        })?;
         // Every membership is over by now, or kept: both end in an assignment.
         let away: usize = members.iter().map(|member| member.losses.len()).sum();
         progress(&format!("       strike {strike}: {away} losses so far"));
@@ -174,27 +168,17 @@ pub(super) async fn a_lone_member_is_assigned_again_after_every_restart_of_its_b
     .await
 }
 
-/// Stops or kills the broker and starts it again, while the members go on taking turns and committing.
-fn strike_beneath(world: &World, is_kill: bool, members: &mut [&mut Member]) -> anyhow::Result<()> {
+/// Stops or kills the broker and starts it again, while turns are taken.
+fn bounce_beneath(
+    world: &World,
+    is_kill: bool,
+    mut turn: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     std::thread::scope(|scope| {
-        let server = &world.server;
-        let restart = scope.spawn(move || {
-            if is_kill {
-                server.kill()?
-            } else {
-                server.stop()?
-            }
-            server.restart()
-        });
+        let restart = scope.spawn(|| world.server.bounce(is_kill));
         while !restart.is_finished() {
-            for member in members.iter_mut() {
-                member.turn()?;
-                let positions = member.positions();
-                if !positions.is_empty() {
-                    member.commit(positions);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(20));
+            turn()?;
+            std::thread::sleep(Duration::from_millis(5));
         }
         restart.join().expect("a script does not panic")
     })

@@ -23,7 +23,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::await_store;
-use crate::{servers, suite::progress};
+use crate::{
+    servers::{self, Server as _},
+    suite::progress,
+};
 
 /// Pairs of runs that want the same effects.
 const PAIRS: u64 = 24;

@@ -27,7 +27,7 @@ use super::{
     load::{event_id, source},
 };
 use crate::{
-    servers::{Kafka, Postgres},
+    servers::{Kafka, Postgres, Server as _},
     suite::{progress, without_package},
 };
 

@@ -4,7 +4,8 @@
 //! Servers start on threads of their own, so that a broker's slow start delays no other fault.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Arena, END_WITHIN};
 use crate::{
+    servers::Server,
     storm::plan::{FREEZE, Kind, Strike},
     suite::progress,
 };
@@ -54,30 +56,8 @@ impl Arena {
                 self.later
                     .push((Instant::now() + FREEZE, Later::Thaw(victim)));
             }
-            Kind::Broker => {
-                let kafka = Arc::clone(&self.kafka);
-                self.servers_busy.push(std::thread::spawn(move || {
-                    let kafka = kafka.lock().unwrap_or_else(PoisonError::into_inner);
-                    if hard {
-                        kafka.kill()?
-                    } else {
-                        kafka.stop()?
-                    }
-                    kafka.restart()
-                }));
-            }
-            Kind::Store => {
-                let postgres = Arc::clone(&self.postgres);
-                self.servers_busy.push(std::thread::spawn(move || {
-                    let postgres = postgres.lock().unwrap_or_else(PoisonError::into_inner);
-                    if hard {
-                        postgres.kill()?
-                    } else {
-                        postgres.stop()?
-                    }
-                    postgres.restart()
-                }));
-            }
+            Kind::Broker => self.servers_busy.push(bounced(&self.kafka, hard)),
+            Kind::Store => self.servers_busy.push(bounced(&self.postgres, hard)),
             Kind::ExtraWorker => {
                 if self.extra.is_running() {
                     self.extra.terminate();
@@ -189,6 +169,18 @@ impl Arena {
         }
         Ok(())
     }
+}
+
+/// Bounces a server on a thread of its own.
+fn bounced<S: Server + Send + 'static>(
+    server: &Arc<Mutex<S>>,
+    hard: bool,
+) -> JoinHandle<anyhow::Result<()>> {
+    let server = Arc::clone(server);
+    std::thread::spawn(move || {
+        let server = server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.bounce(hard)
+    })
 }
 
 impl Later {
