@@ -15,7 +15,7 @@ mod body;
 mod path;
 mod problem;
 
-pub use problem::{Code, Refusal};
+pub use problem::{Code, Fault, Refusal};
 
 /// A supplier as this fleet knows it.
 #[derive(Clone, Debug)]

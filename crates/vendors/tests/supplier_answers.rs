@@ -90,6 +90,20 @@ fn a_duplicate_without_its_order_is_a_final_refusal() {
 }
 
 #[test]
+fn a_refusal_names_a_line_by_its_whole_reference() {
+    let long = "9".repeat(300);
+    let body = serde_json::json!({
+        "code": "out_of_stock",
+        "errors": [{"line_ref": "11: x", "code": "gone"}, {"line_ref": long}],
+    });
+    let failure = draft(422, body.to_string()).unwrap_err();
+    let refusal = Refusal::of(&failure).unwrap();
+    for (line, is_named) in [("11: x", true), (&*long, true), ("11", false), ("1", false)] {
+        assert_eq!(refusal.names(line), is_named, "{line}");
+    }
+}
+
+#[test]
 fn business_refusals_are_permanent_and_name_their_lines_but_no_address() {
     for (name, status, code, line) in [
         (
@@ -122,7 +136,10 @@ fn business_refusals_are_permanent_and_name_their_lines_but_no_address() {
         assert_eq!(failure.decision, Decision::Dead(Death::Refused), "{name}");
         let refusal = Refusal::of(&failure).unwrap();
         assert_eq!(refusal.code, code);
-        assert_eq!(refusal.lines.first().map(String::as_str), line);
+        assert_eq!(
+            refusal.faults.first().map(ToString::to_string).as_deref(),
+            line
+        );
         assert!(
             !format!("{failure} {failure:?} {refusal}").contains("Harbour"),
             "{name}"

@@ -8,8 +8,8 @@ use argosy_outbound::{Class, Failure, Response, classified, classify_status};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Lines that one refusal names at most; the rest is left out.
-const LINES_MAX: usize = 20;
+/// Faults that one refusal names at most; the rest is left out.
+const FAULTS_MAX: usize = 20;
 
 /// Longest code, id or pointer that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 100;
@@ -101,8 +101,17 @@ impl fmt::Display for Code {
 pub struct Refusal {
     /// What for.
     pub code: Code,
-    /// The lines it names: our line reference where the supplier repeats it, else a pointer into the request.
-    pub lines: Vec<String>,
+    /// What it finds fault with, where it says so.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that a refusal finds fault with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Our line reference where the supplier repeats it, else a pointer into the request.
+    pub place: String,
+    /// The supplier's word for it.
+    pub code: Option<String>,
 }
 
 impl Refusal {
@@ -113,16 +122,14 @@ impl Refusal {
 
     /// Does it name this line, by our reference?
     pub fn names(&self, line: &str) -> bool {
-        self.lines.iter().any(|named| {
-            let rest = named.strip_prefix(line);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
-        })
+        let place = short(line);
+        self.faults.iter().any(|fault| fault.place == place)
     }
 
     pub(super) fn new(code: Code) -> Self {
         Self {
             code,
-            lines: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -135,10 +142,20 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code.what())?;
-        if !self.lines.is_empty() {
-            write!(f, " ({})", self.lines.join(", "))?;
+        for (index, fault) in self.faults.iter().enumerate() {
+            f.write_str(if index == 0 { " (" } else { ", " })?;
+            fault.fmt(f)?;
         }
-        Ok(())
+        f.write_str(if self.faults.is_empty() { "" } else { ")" })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{}: {code}", self.place),
+            None => f.write_str(&self.place),
+        }
     }
 }
 
@@ -194,26 +211,25 @@ impl Problem {
     }
 
     fn refusal(&self) -> Refusal {
-        let lines = self
+        let faults = self
             .errors
             .iter()
-            .take(LINES_MAX)
-            .filter_map(FieldError::line)
+            .take(FAULTS_MAX)
+            .filter_map(FieldError::fault)
             .collect();
         Refusal {
             code: self.code(),
-            lines,
+            faults,
         }
     }
 }
 
 impl FieldError {
-    fn line(&self) -> Option<String> {
+    fn fault(&self) -> Option<Fault> {
         let place = self.line_ref.as_deref().or(self.pointer.as_deref())?;
-        let place = short(place);
-        Some(match self.code.as_deref() {
-            Some(code) => format!("{place}: {}", short(code)),
-            None => place,
+        Some(Fault {
+            place: short(place),
+            code: self.code.as_deref().map(short),
         })
     }
 }
