@@ -5,6 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -32,17 +33,18 @@ pub trait Server {
     /// If the script fails; it says why on stderr.
     fn restart(&self) -> anyhow::Result<()>;
 
-    /// Stops it, the hard way or not, and starts it again.
+    /// Stops it, the hard way or not, and starts it again when it was down for so long.
     ///
     /// # Errors
     ///
     /// If one of the scripts fails.
-    fn bounce(&self, hard: bool) -> anyhow::Result<()> {
+    fn bounce(&self, hard: bool, down: Duration) -> anyhow::Result<()> {
         if hard {
             self.kill()?;
         } else {
             self.stop()?;
         }
+        std::thread::sleep(down);
         self.restart()
     }
 }

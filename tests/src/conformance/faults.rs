@@ -175,7 +175,7 @@ fn bounce_beneath(
     mut turn: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     std::thread::scope(|scope| {
-        let restart = scope.spawn(|| world.server.bounce(is_kill));
+        let restart = scope.spawn(|| world.server.bounce(is_kill, Duration::ZERO));
         while !restart.is_finished() {
             turn()?;
             std::thread::sleep(Duration::from_millis(5));

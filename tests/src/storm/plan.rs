@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argosy_testkit::random::Random;
 
-/// The kinds of fault. Each is drawn once before any is drawn again.
+/// The kinds of fault. Each is drawn before any is drawn anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// kill -9 a worker.
@@ -60,31 +60,45 @@ pub struct Strike {
     pub victim: usize,
     /// The hard way (kill -9) where there are two.
     pub hard: bool,
-    /// How long what was killed stays down.
+    /// How long what was killed or stopped stays down.
     pub down: Duration,
 }
 
 /// How long a frozen worker sleeps: past its session timeout.
 pub const FREEZE: Duration = Duration::from_secs(20);
 
+/// What is drawn before the bag is filled again. A freeze lies in it twice: only a thawed worker meets the fence, and
+/// only if the freeze caught it between an outcome and the next claim, which are milliseconds.
+fn bag(random: &mut Random) -> Vec<Kind> {
+    let mut bag = Kind::ALL.to_vec();
+    bag.push(Kind::FreezeWorker);
+    random.shuffle(&mut bag);
+    bag
+}
+
+/// The store stays away longest, so that the next fault finds work dammed up.
+fn down(kind: Kind, random: &mut Random) -> Duration {
+    let spread = if kind == Kind::Store { 5_500 } else { 1_500 };
+    Duration::from_millis(500 + random.below(spread))
+}
+
 /// The strikes of a storm of this length, every 3 to 8 s.
 pub fn strikes(seed: u64, length: Duration, workers: usize) -> Vec<Strike> {
     let mut random = Random::new(seed);
-    let mut bag: Vec<Kind> = Vec::new();
+    let mut drawable: Vec<Kind> = Vec::new();
     let mut strikes = Vec::new();
     let mut at = Duration::from_secs(3);
     while at < length {
-        if bag.is_empty() {
-            bag = Kind::ALL.to_vec();
-            random.shuffle(&mut bag);
+        if drawable.is_empty() {
+            drawable = bag(&mut random);
         }
-        let Some(kind) = bag.pop() else { break };
+        let Some(kind) = drawable.pop() else { break };
         strikes.push(Strike {
             at,
             kind,
             victim: usize::try_from(random.below(workers as u64)).unwrap_or(0),
             hard: random.below(2) == 0,
-            down: Duration::from_millis(500 + random.below(1_500)),
+            down: down(kind, &mut random),
         });
         at += Duration::from_millis(3_000 + random.below(5_001));
     }

@@ -56,8 +56,8 @@ impl Arena {
                 self.later
                     .push((Instant::now() + FREEZE, Later::Thaw(victim)));
             }
-            Kind::Broker => self.servers_busy.push(bounced(&self.kafka, hard)),
-            Kind::Store => self.servers_busy.push(bounced(&self.postgres, hard)),
+            Kind::Broker => self.servers_busy.push(bounced(&self.kafka, hard, down)),
+            Kind::Store => self.servers_busy.push(bounced(&self.postgres, hard, down)),
             Kind::ExtraWorker => {
                 if self.extra.is_running() {
                     self.extra.terminate();
@@ -175,11 +175,12 @@ impl Arena {
 fn bounced<S: Server + Send + 'static>(
     server: &Arc<Mutex<S>>,
     hard: bool,
+    down: Duration,
 ) -> JoinHandle<anyhow::Result<()>> {
     let server = Arc::clone(server);
     std::thread::spawn(move || {
         let server = server.lock().unwrap_or_else(PoisonError::into_inner);
-        server.bounce(hard)
+        server.bounce(hard, down)
     })
 }
 
