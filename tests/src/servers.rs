@@ -54,6 +54,8 @@ pub trait Server {
 pub struct Kafka {
     folder: PathBuf,
     port: u16,
+    /// A file of settings beside those of `kafka-start`.
+    settings: Option<PathBuf>,
 }
 
 /// One PostgreSQL.
@@ -71,9 +73,27 @@ impl Kafka {
     ///
     /// If the script fails; it says why on stderr.
     pub fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
+        Self::start_with(folder, port, &[])
+    }
+
+    /// The same with these broker settings as well.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails; it says why on stderr.
+    pub fn start_with(
+        folder: &Path,
+        port: u16,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let settings = match settings {
+            [] => None,
+            lines => Some(write_settings(folder, lines)?),
+        };
         let kafka = Self {
             folder: folder.to_path_buf(),
             port,
+            settings,
         };
         kafka.restart()?;
         Ok(kafka)
@@ -114,6 +134,18 @@ impl Kafka {
     }
 }
 
+fn write_settings(folder: &Path, lines: &[(&str, String)]) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    // The script runs wherever the suite does.
+    let path = std::path::absolute(folder.join("more.properties"))?;
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
+    std::fs::write(&path, lines.concat())?;
+    Ok(path)
+}
+
 /// Sums the LAG column; `-` stands where nothing was ever committed, and then all of LOG-END-OFFSET is owed.
 fn lag_in(text: &str) -> anyhow::Result<i64> {
     let mut rows = text.lines().filter(|line| !line.trim().is_empty());
@@ -152,7 +184,11 @@ impl Server for Kafka {
     }
 
     fn restart(&self) -> anyhow::Result<()> {
-        script("kafka-start", &self.folder, &[&self.port.to_string()], &[]).map(drop)
+        let settings = self.settings.as_deref().map(Path::to_string_lossy);
+        let environment = settings.iter().map(|path| ("KAFKA_SETTINGS", &**path));
+        let environment: Vec<_> = environment.collect();
+        let port = self.port.to_string();
+        script("kafka-start", &self.folder, &[&port], &environment).map(drop)
     }
 }
 

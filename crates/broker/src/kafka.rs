@@ -21,6 +21,7 @@ mod consumer;
 mod context;
 mod delivery;
 mod errors;
+mod group;
 mod membership;
 mod native;
 mod producer;
@@ -32,6 +33,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::port::{Admin, Broker, BrokerError, Consumer, ConsumerSettings, Producer};
 
+pub use group::GroupProtocol;
 pub use settings::{KafkaSettings, Security, StartAt};
 
 /// A Kafka cluster.

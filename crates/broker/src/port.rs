@@ -116,8 +116,6 @@ pub struct ConsumerSettings {
     pub group: String,
     /// The topics.
     pub topics: Vec<Arc<str>>,
-    /// Session timeout; the broker bounds it.
-    pub session_timeout: Duration,
     /// Shown in the broker's own tools.
     pub client_id: String,
 }

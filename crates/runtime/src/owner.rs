@@ -320,13 +320,11 @@ pub(crate) fn join(
     broker: &dyn Broker,
     worker: &Worker,
     topics: &[Arc<str>],
-    session_timeout: Duration,
     instance: Uuid,
 ) -> Result<Box<dyn Consumer>, RuntimeError> {
     let settings = argosy_broker::ConsumerSettings {
         group: worker.name().to_string(),
         topics: topics.to_vec(),
-        session_timeout,
         client_id: format!("argosy-{}-{}", worker.name(), instance.simple()),
     };
     broker.consumer(settings).map_err(RuntimeError::Consumer)

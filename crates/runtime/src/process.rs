@@ -24,8 +24,6 @@ const AFTERWORK_MAX: Duration = Duration::from_secs(15);
 /// What an instance may be told beside its worker.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Session timeout of the group membership.
-    pub session_timeout: Duration,
     /// Lanes running at once.
     pub running_max: usize,
     /// Deadline of one run.
@@ -47,7 +45,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            session_timeout: Duration::from_secs(20),
             running_max: 256,
             run_deadline: Duration::from_secs(60),
             commit_every: Duration::from_secs(1),
@@ -126,13 +123,7 @@ pub async fn run(
         .broker
         .producer(&client_id, parts.settings.message_timeout)
         .map_err(RuntimeError::Producer)?;
-    let consumer = owner::join(
-        parts.broker.as_ref(),
-        &worker,
-        &topics,
-        parts.settings.session_timeout,
-        instance,
-    )?;
+    let consumer = owner::join(parts.broker.as_ref(), &worker, &topics, instance)?;
     let (inbox, told) = Inbox::new();
     let timelines = if worker.timelines {
         Timelines::start(instance, Arc::clone(&producer), inbox.clone(), &tracker)

@@ -3,10 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use argosy_tests::{
-    conformance::{self, ConformanceSettings},
+    conformance::{self, ConformanceSettings, Protocol},
     suite,
 };
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Starts Apache Kafka and runs the broker conformance suite against it.
 ///
@@ -14,12 +14,15 @@ use clap::Parser;
 /// last line of stdout is one JSON object; everything else goes to stderr.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  cargo conformance\n  cargo conformance --case revoke --case commits\n  cargo conformance --list"
+    after_help = "Examples:\n  cargo conformance\n  cargo conformance --case revoke --case commits\n  cargo conformance --protocol consumer --case member\n  cargo conformance --list"
 )]
 struct Arguments {
     /// Only cases whose name holds this; may be repeated.
     #[arg(long = "case", value_name = "PART")]
     cases: Vec<String>,
+    /// Only by this group protocol; by both without it. Cases in which it does not matter run all the same.
+    #[arg(long, value_enum)]
+    protocol: Option<ProtocolName>,
     /// Prints the names of all cases and ends.
     #[arg(long)]
     list: bool,
@@ -32,6 +35,14 @@ struct Arguments {
     /// Shows the adapter's log on stderr: error, warn, info or debug.
     #[arg(long)]
     log: Option<tracing::Level>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProtocolName {
+    /// The members agree among themselves.
+    Classic,
+    /// The broker decides (KIP-848).
+    Consumer,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +66,10 @@ fn main() -> ExitCode {
         "conformance",
         conformance::run(ConformanceSettings {
             cases: arguments.cases,
+            protocol: arguments.protocol.map(|name| match name {
+                ProtocolName::Classic => Protocol::Classic,
+                ProtocolName::Consumer => Protocol::Consumer,
+            }),
             folder: suite::folder(arguments.folder, "conformance"),
             port: arguments.port,
         }),

@@ -27,6 +27,8 @@ pub(super) struct Member {
     pub(super) assignments: usize,
     /// Revokes without an answer.
     pub(super) revokes: Vec<(RevokeNumber, Vec<TopicPartition>)>,
+    /// How often it was asked for something.
+    pub(super) revokes_seen: usize,
     /// Partitions lost, one entry per event.
     pub(super) losses: Vec<Vec<TopicPartition>>,
     /// What it read, in order.
@@ -35,6 +37,8 @@ pub(super) struct Member {
     /// Faults and worse, as text.
     pub(super) faults: Vec<String>,
     pub(super) is_dead: bool,
+    /// Why it cannot go on.
+    pub(super) fatal: Option<String>,
     commit_number: u64,
 }
 
@@ -47,11 +51,13 @@ impl Member {
             assigned: BTreeSet::new(),
             assignments: 0,
             revokes: Vec::new(),
+            revokes_seen: 0,
             losses: Vec::new(),
             records: Vec::new(),
             commits: BTreeMap::new(),
             faults: Vec::new(),
             is_dead: false,
+            fatal: None,
             commit_number: 0,
         }
     }
@@ -88,6 +94,7 @@ impl Member {
                         "{of:?} is revoked, which was not assigned"
                     );
                 }
+                self.revokes_seen += 1;
                 self.revokes.push((revoke, partitions));
                 if self.answers {
                     self.let_go();
@@ -109,6 +116,7 @@ impl Member {
             ConsumerEvent::Fault(fault) => self.faults.push(fault.to_string()),
             ConsumerEvent::Fatal(fault) => {
                 self.faults.push(fault.to_string());
+                self.fatal.get_or_insert(fault.to_string());
                 self.is_dead = true;
             }
         }

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use argosy_broker::{
     Admin, Broker, BrokerError, ConsumerSettings, Message, NewTopic, Producer,
-    kafka::{Kafka, KafkaSettings},
+    kafka::{GroupProtocol, Kafka, KafkaSettings},
 };
 use bytes::Bytes;
 
@@ -23,27 +23,72 @@ use crate::servers;
 pub(super) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Short, so that a lost membership does not take long to provoke.
 pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(3);
+/// With the consumer protocol the broker says how often.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// How members join their groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The members agree among themselves.
+    Classic,
+    /// The broker decides (KIP-848).
+    Consumer,
+}
+
+impl Protocol {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Classic, Self::Consumer];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    fn group(self) -> GroupProtocol {
+        match self {
+            Self::Classic => GroupProtocol::Classic {
+                session_timeout: SESSION_TIMEOUT,
+                instance_id: None,
+            },
+            Self::Consumer => GroupProtocol::Consumer {
+                remote_assignor: None,
+            },
+        }
+    }
+}
 
 /// The broker under test and its clients.
 pub(super) struct World {
     pub(super) server: servers::Kafka,
-    pub(super) broker: Kafka,
     pub(super) admin: Arc<dyn Admin>,
     pub(super) producer: Arc<dyn Producer>,
+    /// By which the present case's members join.
+    pub(super) protocol: Protocol,
     members: AtomicU32,
 }
 
 impl World {
     pub(super) fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
-        let server = servers::Kafka::start(folder, port)?;
-        let mut settings = KafkaSettings::new(server.bootstrap());
-        settings.poll_interval_max = SESSION_TIMEOUT;
-        let broker = Kafka::new(settings)?;
+        let millis = |span: Duration| span.as_millis().to_string();
+        let heartbeat = ("group.consumer.min.heartbeat.interval.ms", "100".to_owned());
+        let server = servers::Kafka::start_with(
+            folder,
+            port,
+            &[
+                heartbeat,
+                ("group.consumer.heartbeat.interval.ms", millis(HEARTBEAT)),
+                ("group.consumer.session.timeout.ms", millis(SESSION_TIMEOUT)),
+            ],
+        )?;
+        let broker = broker(&server, GroupProtocol::default())?;
         Ok(Self {
             admin: broker.admin()?,
             producer: broker.producer("conformance", MESSAGE_TIMEOUT)?,
             server,
-            broker,
+            protocol: Protocol::Classic,
             members: AtomicU32::new(0),
         })
     }
@@ -62,14 +107,37 @@ impl World {
 
     /// A new member of a group.
     pub(super) fn member(&self, group: &str, topic: &Arc<str>) -> anyhow::Result<Member> {
+        self.member_by(self.protocol.group(), group, topic)
+    }
+
+    /// A new member of a group that is known by this instance id.
+    pub(super) fn static_member(
+        &self,
+        group: &str,
+        topic: &Arc<str>,
+        instance_id: &str,
+    ) -> anyhow::Result<Member> {
+        let protocol = GroupProtocol::Classic {
+            session_timeout: SESSION_TIMEOUT,
+            instance_id: Some(instance_id.to_owned()),
+        };
+        self.member_by(protocol, group, topic)
+    }
+
+    fn member_by(
+        &self,
+        protocol: GroupProtocol,
+        group: &str,
+        topic: &Arc<str>,
+    ) -> anyhow::Result<Member> {
         let number = self.members.fetch_add(1, Ordering::Relaxed);
         let settings = ConsumerSettings {
             group: group.to_owned(),
             topics: vec![Arc::clone(topic)],
-            session_timeout: SESSION_TIMEOUT,
             client_id: format!("member-{number}"),
         };
-        Ok(Member::new(number, self.broker.consumer(settings)?))
+        let broker = broker(&self.server, protocol)?;
+        Ok(Member::new(number, broker.consumer(settings)?))
     }
 
     /// Writes records with these numbers as values; each must be acknowledged.
@@ -91,6 +159,13 @@ impl World {
         let mut results = self.producer.send(vec![message]).await;
         results.pop().expect("one result per message")
     }
+}
+
+fn broker(server: &servers::Kafka, group: GroupProtocol) -> anyhow::Result<Kafka> {
+    let mut settings = KafkaSettings::new(server.bootstrap());
+    settings.poll_interval_max = SESSION_TIMEOUT;
+    settings.group = group;
+    Ok(Kafka::new(settings)?)
 }
 
 /// A record whose value is a number.

@@ -18,7 +18,8 @@ use super::{
     commits::{self, Commits},
     context::{Context, Happened},
     errors,
-    membership::{Membership, Step},
+    group::GroupProtocol,
+    membership::{Membership, Standing, Step},
     native,
     queues::Queues,
     settings::KafkaSettings,
@@ -37,6 +38,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A member of a group.
 pub(super) struct KafkaConsumer {
     bootstrap: String,
+    group: GroupProtocol,
     topics: Vec<Arc<str>>,
     membership: Membership,
     commits: Commits,
@@ -66,6 +68,7 @@ pub(super) fn join(
     wake.notify_one();
     Ok(KafkaConsumer {
         bootstrap: kafka.bootstrap.clone(),
+        group: kafka.group.clone(),
         topics: settings.topics.clone(),
         membership: Membership::default(),
         commits: Commits::default(),
@@ -106,15 +109,15 @@ impl Consumer for KafkaConsumer {
     }
 
     fn let_go(&mut self, revoke: RevokeNumber) {
-        let member = self.member();
-        let steps = self.membership.let_go(&member, revoke);
+        let standing = self.standing();
+        let steps = self.membership.let_go(&standing, revoke);
         self.run(steps);
         self.wake.notify_one();
     }
 
     fn commit(&mut self, commit: CommitNumber, positions: Vec<Position>) {
-        let member = self.member();
-        let steps = self.membership.checked(&member);
+        let standing = self.standing();
+        let steps = self.membership.checked(&standing);
         self.run(steps);
         let membership = &self.membership;
         let step = self
@@ -148,8 +151,13 @@ impl KafkaConsumer {
         self.native.as_ref().expect("taken only by drop")
     }
 
-    fn member(&self) -> String {
-        native::member_id(self.native())
+    fn standing(&self) -> Standing {
+        let (id, epoch) = native::member(self.native());
+        match self.group {
+            GroupProtocol::Classic { .. } if !id.is_empty() => Standing::Classic(id),
+            GroupProtocol::Consumer { .. } if epoch > 0 => Standing::Consumer(epoch),
+            _ => Standing::Outside,
+        }
     }
 
     /// Lets librdkafka call the context; true if nothing is left to serve.
@@ -187,15 +195,15 @@ impl KafkaConsumer {
     fn act(&mut self, happened: Happened) {
         match happened {
             Happened::Assigned(added) => {
-                let member = self.member();
+                let standing = self.standing();
                 let added = self.named(added);
-                let steps = self.membership.assigned(&member, added);
+                let steps = self.membership.assigned(&standing, added);
                 self.run(steps);
             }
             Happened::Revoked(partitions) => {
-                let member = self.member();
+                let standing = self.standing();
                 let partitions = self.named(partitions);
-                let steps = self.membership.revoked(&member, partitions);
+                let steps = self.membership.revoked(&standing, partitions);
                 self.run(steps);
             }
             Happened::Lost(partitions) => {
@@ -205,6 +213,10 @@ impl KafkaConsumer {
             }
             Happened::Committed(error) => self.commit_ended(error),
             Happened::Fault(code, reason) => {
+                if code == RDKafkaErrorCode::PollExceeded {
+                    let steps = self.membership.thrown_out();
+                    self.run(steps);
+                }
                 let fault = errors::of_code(code, &reason);
                 self.events.push(if errors::ends_consumer(code) {
                     ConsumerEvent::Fatal(fault)

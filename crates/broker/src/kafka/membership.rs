@@ -1,7 +1,7 @@
 //! Decides what a rebalance means for the owner and for librdkafka. Pure: it is told, and answers with steps.
 //!
-//! Invariant: the owner believes in a partition only while this member holds it under the member id under which it was
-//! told. librdkafka keeps silent about a lost membership while a rebalance is open; a member id that has changed says it.
+//! Invariant: the owner believes in a partition only while this member holds it under the membership under which it was
+//! told. librdkafka keeps silent about a lost membership while a rebalance is open; the member's standing says it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +24,35 @@ pub(super) enum Step {
     Tell(ConsumerEvent),
 }
 
+/// Under what a member is in its group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In none.
+    #[default]
+    Outside,
+    /// With the classic protocol every membership has an id of its own.
+    Classic(String),
+    /// With the consumer protocol a member keeps its id for life. Its epoch grows while it stays, and begins at zero
+    /// again when it was thrown out.
+    Consumer(i32),
+}
+
+impl Standing {
+    /// Is it still the membership that it was then?
+    fn continues(&self, then: &Self) -> bool {
+        match (self, then) {
+            (Self::Classic(now), Self::Classic(then)) => now == then,
+            (Self::Consumer(now), Self::Consumer(then)) => now >= then,
+            _ => false,
+        }
+    }
+}
+
 /// What this member holds, and what its owner knows of it.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    /// The member id under which `told` was told.
-    member: String,
+    /// Under which `told` was told, as last seen.
+    standing: Standing,
     /// What librdkafka fetches.
     held: BTreeSet<TopicPartition>,
     /// What the owner works on; a part of `held`.
@@ -45,10 +69,14 @@ impl Membership {
     }
 
     /// librdkafka assigns these and waits for the answer.
-    pub(super) fn assigned(&mut self, member: &str, added: Vec<TopicPartition>) -> Vec<Step> {
-        let mut steps = self.checked(member);
+    pub(super) fn assigned(
+        &mut self,
+        standing: &Standing,
+        added: Vec<TopicPartition>,
+    ) -> Vec<Step> {
+        let mut steps = self.checked(standing);
         self.held.extend(added.iter().cloned());
-        if member.is_empty() {
+        if *standing == Standing::Outside {
             // The tail of a rebalance of a membership that is gone: answered, so that the next can begin.
             steps.push(Step::Assign(added));
             return steps;
@@ -65,7 +93,7 @@ impl Membership {
         }
         let mut taken = added;
         taken.extend(kept);
-        member.clone_into(&mut self.member);
+        self.standing = standing.clone();
         self.told.extend(taken.iter().cloned());
         steps.push(Step::Assign(taken.clone()));
         if !taken.is_empty() {
@@ -76,8 +104,12 @@ impl Membership {
     }
 
     /// librdkafka wants these back and waits for the answer.
-    pub(super) fn revoked(&mut self, member: &str, partitions: Vec<TopicPartition>) -> Vec<Step> {
-        let mut steps = self.checked(member);
+    pub(super) fn revoked(
+        &mut self,
+        standing: &Standing,
+        partitions: Vec<TopicPartition>,
+    ) -> Vec<Step> {
+        let mut steps = self.checked(standing);
         let known: Vec<TopicPartition> = partitions
             .iter()
             .filter(|partition| self.told.contains(*partition))
@@ -102,8 +134,8 @@ impl Membership {
     }
 
     /// The owner lets go of what a revoke asked for.
-    pub(super) fn let_go(&mut self, member: &str, revoke: RevokeNumber) -> Vec<Step> {
-        let mut steps = self.checked(member);
+    pub(super) fn let_go(&mut self, standing: &Standing, revoke: RevokeNumber) -> Vec<Step> {
+        let mut steps = self.checked(standing);
         if let Some(partitions) = self.open.remove(&revoke) {
             steps.extend(self.unassign(partitions));
         }
@@ -111,10 +143,19 @@ impl Membership {
     }
 
     /// Looks whether the membership under which partitions were told is still there.
-    pub(super) fn checked(&mut self, member: &str) -> Vec<Step> {
-        if self.told.is_empty() || self.member == member {
+    pub(super) fn checked(&mut self, standing: &Standing) -> Vec<Step> {
+        if self.told.is_empty() {
             return Vec::new();
         }
+        if standing.continues(&self.standing) {
+            self.standing = standing.clone();
+            return Vec::new();
+        }
+        self.forget_all()
+    }
+
+    /// librdkafka left the group by itself; whether it tells what was lost depends on what else is open.
+    pub(super) fn thrown_out(&mut self) -> Vec<Step> {
         self.forget_all()
     }
 

@@ -12,9 +12,11 @@ use std::{
 
 use rdkafka::{
     bindings::{
-        rd_kafka_brokers_add, rd_kafka_commit_queue, rd_kafka_header_cnt, rd_kafka_header_get_all,
-        rd_kafka_headers_t, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_message_headers,
-        rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_topic_partition_t,
+        rd_kafka_brokers_add, rd_kafka_commit_queue, rd_kafka_consumer_group_metadata,
+        rd_kafka_consumer_group_metadata_destroy, rd_kafka_consumer_group_metadata_generation_id,
+        rd_kafka_consumer_group_metadata_member_id, rd_kafka_header_cnt, rd_kafka_header_get_all,
+        rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_queue_destroy,
+        rd_kafka_queue_get_consumer, rd_kafka_topic_partition_t,
     },
     client::{Client, ClientContext},
     consumer::{BaseConsumer, Consumer, ConsumerContext},
@@ -59,20 +61,27 @@ pub(super) fn commit<C: ConsumerContext>(
     Ok(())
 }
 
-/// The member id under which the consumer is in its group; empty while it is in none.
+/// Under what the consumer is in its group: its member id, empty while it is in none, and its generation or epoch.
 ///
 /// Asks librdkafka's main thread, so not for every record.
-pub(super) fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> String {
+pub(super) fn member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> (String, i32) {
     let client = consumer.client().native_ptr();
-    // SAFETY: `client` lives as long as `consumer`. The text is ours until it is given back, and ends in a zero.
+    // SAFETY: `client` lives as long as `consumer`. The answer is ours until it is given back; its text, which ends in a
+    // zero, lives as long.
     unsafe {
-        let text = rd_kafka_memberid(client);
-        if text.is_null() {
-            return String::new();
+        let told = rd_kafka_consumer_group_metadata(client);
+        if told.is_null() {
+            return (String::new(), -1);
         }
-        let id = CStr::from_ptr(text).to_string_lossy().into_owned();
-        rd_kafka_mem_free(client, text.cast());
-        id
+        let text = rd_kafka_consumer_group_metadata_member_id(told);
+        let id = if text.is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        };
+        let epoch = rd_kafka_consumer_group_metadata_generation_id(told);
+        rd_kafka_consumer_group_metadata_destroy(told);
+        (id, epoch)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
-use super::errors;
+use super::{errors, group::GroupProtocol};
 use crate::port::{BrokerError, ConsumerSettings};
 
 /// Idle longer than this between two polls, a consumer gives its partitions up.
@@ -26,7 +26,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const METADATA_AGE_MAX: Duration = Duration::from_secs(10);
 /// A client that knows no broker any more is found by then.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
-const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(3);
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -35,9 +34,12 @@ pub struct KafkaSettings {
     pub bootstrap: String,
     /// Encryption and credentials.
     pub security: Security,
+    /// How members of a group agree on who reads what.
+    pub group: GroupProtocol,
     /// Where a group without a committed position starts.
     pub start_at: StartAt,
-    /// A consumer that is not polled for so long leaves its group; at least the session timeout.
+    /// A consumer that is not polled for so long leaves its group; with the classic protocol at least the session
+    /// timeout.
     pub poll_interval_max: Duration,
     /// Fetching goes on while a partition has fewer records waiting.
     pub prefetch_records_min: u32,
@@ -100,6 +102,7 @@ impl KafkaSettings {
         Self {
             bootstrap: bootstrap.into(),
             security: Security::default(),
+            group: GroupProtocol::default(),
             start_at: StartAt::default(),
             poll_interval_max: POLL_INTERVAL_MAX,
             prefetch_records_min: PREFETCH_RECORDS_MIN,
@@ -112,6 +115,7 @@ impl KafkaSettings {
             check_address(address.trim())?;
         }
         self.security.check()?;
+        self.group.check()?;
         self.client("argosy")
             .create_native_config()
             .map(drop)
@@ -119,19 +123,10 @@ impl KafkaSettings {
     }
 
     pub(super) fn consumer(&self, settings: &ConsumerSettings) -> ClientConfig {
-        let session = settings.session_timeout;
-        let heartbeat = (session / 4).min(HEARTBEAT_INTERVAL_MAX);
         let mut config = self.client(&settings.client_id);
         config
             .set("statistics.interval.ms", millis(STATISTICS_INTERVAL))
             .set("group.id", &settings.group)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", millis(session))
-            .set("heartbeat.interval.ms", millis(heartbeat))
-            .set(
-                "max.poll.interval.ms",
-                millis(self.poll_interval_max.max(session)),
-            )
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", self.start_at.name())
@@ -146,6 +141,7 @@ impl KafkaSettings {
                 "topic.metadata.refresh.interval.ms",
                 millis(METADATA_AGE_MAX),
             );
+        self.group.apply(self.poll_interval_max, &mut config);
         config
     }
 
@@ -262,7 +258,7 @@ fn check_address(address: &str) -> Result<(), BrokerError> {
     )))
 }
 
-fn millis(duration: Duration) -> String {
+pub(super) fn millis(duration: Duration) -> String {
     duration.as_millis().max(1).to_string()
 }
 
@@ -350,7 +346,6 @@ mod tests {
         let consumer = ConsumerSettings {
             group: "g".into(),
             topics: Vec::new(),
-            session_timeout: Duration::from_secs(8),
             client_id: "c".into(),
         };
         settings.consumer(&consumer).create_native_config().unwrap();

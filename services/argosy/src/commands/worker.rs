@@ -132,7 +132,6 @@ fn worker(name: Name, config: &Config, store: &Arc<dyn Store>) -> Result<Worker,
 
 fn settings(worker: &config::Worker) -> Settings {
     Settings {
-        session_timeout: worker.session_timeout,
         running_max: worker.running_max,
         run_deadline: worker.run_deadline,
         commit_every: worker.commit_every,

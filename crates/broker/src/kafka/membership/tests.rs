@@ -15,6 +15,12 @@ fn partitions(numbers: &[i32]) -> Vec<TopicPartition> {
         .collect()
 }
 
+const OUTSIDE: Standing = Standing::Outside;
+
+fn id(member: &str) -> Standing {
+    Standing::Classic(member.to_owned())
+}
+
 fn shown(steps: &[Step]) -> Vec<String> {
     let numbers = |partitions: &[TopicPartition]| {
         let numbers: Vec<String> = partitions
@@ -46,13 +52,13 @@ fn shown(steps: &[Step]) -> Vec<String> {
 #[test]
 fn an_assign_is_answered_and_then_told() {
     let mut membership = Membership::default();
-    let steps = membership.assigned("a", partitions(&[0, 1]));
+    let steps = membership.assigned(&id("a"), partitions(&[0, 1]));
     assert_eq!(
         shown(&steps),
         ["assign 0,1", "open 0,1", "tell assigned 0,1"]
     );
     assert_eq!(
-        shown(&membership.assigned("a", Vec::new())),
+        shown(&membership.assigned(&id("a"), Vec::new())),
         ["assign "],
         "an empty assign wants its answer too"
     );
@@ -61,16 +67,16 @@ fn an_assign_is_answered_and_then_told() {
 #[test]
 fn a_revoke_waits_for_the_owner() {
     let mut membership = Membership::default();
-    membership.assigned("a", partitions(&[0, 1]));
-    let steps = membership.revoked("a", partitions(&[1]));
+    membership.assigned(&id("a"), partitions(&[0, 1]));
+    let steps = membership.revoked(&id("a"), partitions(&[1]));
     assert_eq!(shown(&steps), ["tell revoke 1 of 1"]);
     assert!(membership.is_told(&partitions(&[1])[0]));
-    let steps = membership.let_go("a", RevokeNumber(1));
+    let steps = membership.let_go(&id("a"), RevokeNumber(1));
     assert_eq!(shown(&steps), ["shut 1", "unassign 1"]);
     assert!(!membership.is_told(&partitions(&[1])[0]));
     assert!(membership.is_told(&partitions(&[0])[0]));
     assert!(
-        membership.let_go("a", RevokeNumber(1)).is_empty(),
+        membership.let_go(&id("a"), RevokeNumber(1)).is_empty(),
         "an answer is given once"
     );
 }
@@ -78,35 +84,35 @@ fn a_revoke_waits_for_the_owner() {
 #[test]
 fn a_loss_is_answered_at_once_and_takes_open_revokes_with_it() {
     let mut membership = Membership::default();
-    membership.assigned("a", partitions(&[0, 1]));
-    membership.revoked("a", partitions(&[1]));
+    membership.assigned(&id("a"), partitions(&[0, 1]));
+    membership.revoked(&id("a"), partitions(&[1]));
     let steps = membership.lost(partitions(&[0, 1]));
     assert_eq!(
         shown(&steps),
         ["shut 0,1", "tell lost 0,1", "unassign 1", "unassign 0"]
     );
-    assert!(membership.let_go("a", RevokeNumber(1)).is_empty());
+    assert!(membership.let_go(&id("a"), RevokeNumber(1)).is_empty());
 }
 
 #[test]
 fn a_membership_that_went_silently_is_a_loss() {
     let mut membership = Membership::default();
-    membership.assigned("a", partitions(&[0, 1, 2]));
-    membership.revoked("a", partitions(&[2]));
+    membership.assigned(&id("a"), partitions(&[0, 1, 2]));
+    membership.revoked(&id("a"), partitions(&[2]));
     // Thrown out while the revoke was open: librdkafka skips its own news of it.
-    let steps = membership.let_go("", RevokeNumber(1));
+    let steps = membership.let_go(&OUTSIDE, RevokeNumber(1));
     assert_eq!(
         shown(&steps),
         ["shut 0,1,2", "tell lost 0,1,2", "unassign 2"]
     );
     // The assign that belongs to the old revoke.
-    let steps = membership.assigned("", partitions(&[3]));
+    let steps = membership.assigned(&OUTSIDE, partitions(&[3]));
     assert_eq!(shown(&steps), ["assign 3"]);
     assert!(!membership.is_told(&partitions(&[3])[0]));
     // Back under a new id: 1 went to another member, 0 and 3 are still ours, 4 is new.
-    let steps = membership.revoked("b", partitions(&[1]));
+    let steps = membership.revoked(&id("b"), partitions(&[1]));
     assert_eq!(shown(&steps), ["unassign 1"]);
-    let steps = membership.assigned("b", partitions(&[4]));
+    let steps = membership.assigned(&id("b"), partitions(&[4]));
     assert_eq!(
         shown(&steps),
         [
@@ -121,12 +127,18 @@ fn a_membership_that_went_silently_is_a_loss() {
 #[test]
 fn a_check_finds_a_loss_and_the_next_assign_restarts_what_was_kept() {
     let mut membership = Membership::default();
-    membership.assigned("a", partitions(&[0]));
-    assert!(membership.checked("a").is_empty());
-    assert_eq!(shown(&membership.checked("b")), ["shut 0", "tell lost 0"]);
-    assert!(membership.checked("b").is_empty(), "a loss is told once");
+    membership.assigned(&id("a"), partitions(&[0]));
+    assert!(membership.checked(&id("a")).is_empty());
     assert_eq!(
-        shown(&membership.assigned("b", Vec::new())),
+        shown(&membership.checked(&id("b"))),
+        ["shut 0", "tell lost 0"]
+    );
+    assert!(
+        membership.checked(&id("b")).is_empty(),
+        "a loss is told once"
+    );
+    assert_eq!(
+        shown(&membership.assigned(&id("b"), Vec::new())),
         ["unassign 0", "assign 0", "open 0", "tell assigned 0"]
     );
 }
@@ -134,8 +146,43 @@ fn a_check_finds_a_loss_and_the_next_assign_restarts_what_was_kept() {
 #[test]
 fn leaving_answers_what_is_open() {
     let mut membership = Membership::default();
-    membership.assigned("a", partitions(&[0, 1]));
-    membership.revoked("a", partitions(&[0]));
+    membership.assigned(&id("a"), partitions(&[0, 1]));
+    membership.revoked(&id("a"), partitions(&[0]));
     assert_eq!(shown(&membership.leave()), ["shut 0", "unassign 0"]);
     assert!(membership.leave().is_empty());
+}
+
+#[test]
+fn an_epoch_that_grows_is_the_same_membership_and_one_that_begins_anew_is_not() {
+    let mut membership = Membership::default();
+    let epoch = Standing::Consumer;
+    membership.assigned(&epoch(3), partitions(&[0, 1]));
+    assert!(membership.checked(&epoch(3)).is_empty());
+    assert!(membership.checked(&epoch(7)).is_empty());
+    // The highest that was seen counts.
+    assert_eq!(
+        shown(&membership.checked(&epoch(5))),
+        ["shut 0,1", "tell lost 0,1"]
+    );
+    membership.assigned(&epoch(8), Vec::new());
+    assert!(membership.is_told(&partitions(&[0])[0]));
+    assert_eq!(
+        shown(&membership.checked(&OUTSIDE)),
+        ["shut 0,1", "tell lost 0,1"]
+    );
+}
+
+#[test]
+fn who_is_thrown_out_answers_what_is_open_and_is_told_once() {
+    let mut membership = Membership::default();
+    let standing = Standing::Consumer(3);
+    membership.assigned(&standing, partitions(&[0, 1]));
+    membership.revoked(&standing, partitions(&[1]));
+    assert_eq!(
+        shown(&membership.thrown_out()),
+        ["shut 0,1", "tell lost 0,1", "unassign 1"]
+    );
+    assert!(membership.thrown_out().is_empty());
+    // librdkafka's own news of it, if there are any.
+    assert_eq!(shown(&membership.lost(partitions(&[0]))), ["unassign 0"]);
 }
