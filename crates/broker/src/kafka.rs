@@ -24,6 +24,7 @@ mod errors;
 mod group;
 mod membership;
 mod native;
+mod positions;
 mod producer;
 mod queues;
 mod settings;

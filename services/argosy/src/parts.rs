@@ -4,11 +4,11 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use argosy_broker::{
     Admin, Broker,
-    kafka::{Kafka, KafkaSettings, Security},
+    kafka::{GroupProtocol, Kafka, KafkaSettings, Security},
 };
 use argosy_outbound::{Credential, DependencySettings, Profile, Rate, Secret, Stack};
 use argosy_shell::{
-    config::{self, BrokerSecurity, Config},
+    config::{self, BrokerSecurity, Config, Membership},
     exit::Exit,
     probes::{Health, Readiness},
 };
@@ -44,6 +44,16 @@ pub(crate) fn broker(config: &Config) -> Result<Arc<dyn Broker>, Failed> {
             .password
             .as_ref()
             .map(|password| password.expose().to_owned()),
+    };
+    settings.group = match config.worker.membership.clone() {
+        Membership::Classic {
+            session_timeout,
+            instance_id,
+        } => GroupProtocol::Classic {
+            session_timeout,
+            instance_id,
+        },
+        Membership::Consumer { remote_assignor } => GroupProtocol::Consumer { remote_assignor },
     };
     let kafka = Kafka::new(settings).or_exit(Exit::Configuration)?;
     Ok(Arc::new(kafka))

@@ -76,6 +76,19 @@ impl Commits {
         Some(Step::Send(ours))
     }
 
+    /// Nobody will answer any more: all that is out or waits counts as stale.
+    pub(super) fn give_up(&mut self) -> Vec<Step> {
+        let stale = |positions| all(positions, CommitResult::Stale);
+        let out = self.out.take().into_iter().map(|mut out| {
+            out.results.extend(stale(out.sent));
+            out.results.extend(stale(out.alone.into()));
+            Step::Ended(out.number, out.results)
+        });
+        let waiting = self.waiting.drain(..);
+        out.chain(waiting.map(|(number, positions)| Step::Ended(number, stale(positions))))
+            .collect()
+    }
+
     /// What was sent has ended.
     pub(super) fn ended(
         &mut self,
@@ -237,5 +250,22 @@ mod tests {
         // All that wait turn stale at once when the partition is lost.
         let steps = commits.ended(None, |_| false);
         assert_eq!(steps.len(), WAITING_MAX);
+    }
+
+    #[test]
+    fn what_nobody_will_answer_ends_as_stale_once() {
+        let mut commits = Commits::default();
+        let too_large = Some(RDKafkaErrorCode::OffsetMetadataTooLarge);
+        commits.start(CommitNumber(1), vec![position(0), position(1)], |_| true);
+        commits.start(CommitNumber(2), vec![position(2)], |_| true);
+        commits.ended(too_large, |_| true);
+        let steps = commits.give_up();
+        let stale = CommitResult::Stale;
+        assert_eq!(ended(&steps[0]), (1, vec![(0, stale), (1, stale)]));
+        assert_eq!(ended(&steps[1]), (2, vec![(2, stale)]));
+        assert!(commits.give_up().is_empty());
+        assert!(commits.ended(None, |_| true).is_empty());
+        let step = commits.start(CommitNumber(3), vec![position(0)], |_| true);
+        assert_eq!(sent(&step.unwrap()), [0]);
     }
 }

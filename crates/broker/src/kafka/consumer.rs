@@ -2,14 +2,21 @@
 //!
 //! Invariants: every turn polls the main queue until a poll neither returned nor served anything; an assign is answered
 //! in the turn that saw it; queues are dropped before the consumer; a consumer that is dropped answers what is open.
+//!
+//! A member that left its group because it was not polled goes on as a new one with the consumer protocol: with a rebalance
+//! open, librdkafka 2.12 asks to join again in a way that the broker refuses for good ("invalid request").
 
-use std::{sync::Arc, sync::mpsc, thread, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
-use argosy_kernel::{CommitNumber, Offset, RevokeNumber};
+use argosy_kernel::{CommitNumber, RevokeNumber};
 use futures_util::future::BoxFuture;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
-    topic_partition_list::{Offset as NativeOffset, TopicPartitionList},
     types::RDKafkaErrorCode,
 };
 use tokio::sync::Notify;
@@ -21,6 +28,7 @@ use super::{
     group::GroupProtocol,
     membership::{Membership, Standing, Step},
     native,
+    positions::{committed, list, positions_list},
     queues::Queues,
     settings::KafkaSettings,
 };
@@ -30,16 +38,13 @@ use crate::port::{
 
 /// Events served in one turn.
 const TURN_EVENTS_MAX: usize = 1_000;
-/// How long reading committed positions may take.
-const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long leaving the group may hold up whoever closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member of a group.
 pub(super) struct KafkaConsumer {
-    bootstrap: String,
-    group: GroupProtocol,
-    topics: Vec<Arc<str>>,
+    kafka: KafkaSettings,
+    settings: ConsumerSettings,
     membership: Membership,
     commits: Commits,
     events: Vec<ConsumerEvent>,
@@ -54,29 +59,54 @@ pub(super) fn join(
     kafka: &KafkaSettings,
     settings: &ConsumerSettings,
 ) -> Result<KafkaConsumer, BrokerError> {
-    let config = kafka.consumer(settings);
-    let mut native: BaseConsumer<Context> = config
+    let wake = Arc::new(Notify::new());
+    let native = open(kafka, settings, &wake)?;
+    Ok(KafkaConsumer {
+        kafka: kafka.clone(),
+        settings: settings.clone(),
+        membership: Membership::default(),
+        commits: Commits::default(),
+        events: Vec::new(),
+        wake,
+        queues: Queues::default(),
+        native: Some(native),
+    })
+}
+
+fn open(
+    kafka: &KafkaSettings,
+    settings: &ConsumerSettings,
+    wake: &Arc<Notify>,
+) -> Result<Arc<BaseConsumer<Context>>, BrokerError> {
+    let mut native: BaseConsumer<Context> = kafka
+        .consumer(settings)
         .create_with_context(Context::default())
         .map_err(|error| errors::of_configuration(&error))?;
-    let wake = Arc::new(Notify::new());
-    let woken = Arc::clone(&wake);
+    let woken = Arc::clone(wake);
     native.set_nonempty_callback(move || woken.notify_one());
     let topics: Vec<&str> = settings.topics.iter().map(|topic| &**topic).collect();
     native
         .subscribe(&topics)
         .map_err(|error| errors::of(&error, "subscribe"))?;
     wake.notify_one();
-    Ok(KafkaConsumer {
-        bootstrap: kafka.bootstrap.clone(),
-        group: kafka.group.clone(),
-        topics: settings.topics.clone(),
-        membership: Membership::default(),
-        commits: Commits::default(),
-        events: Vec::new(),
-        wake,
-        queues: Queues::default(),
-        native: Some(Arc::new(native)),
-    })
+    Ok(Arc::new(native))
+}
+
+/// Leaves the group, on a thread of its own; tells when it is done.
+fn close(native: Option<Arc<BaseConsumer<Context>>>, queues: Queues) -> Option<mpsc::Receiver<()>> {
+    if let Some(native) = &native {
+        native.context().close();
+    }
+    drop(queues);
+    let (done, ended) = mpsc::channel();
+    let closing = thread::Builder::new()
+        .name("kafka-close".into())
+        .spawn(move || {
+            drop(native);
+            // Nobody may be waiting any more.
+            done.send(()).ok();
+        });
+    closing.is_ok().then_some(ended)
 }
 
 impl Consumer for KafkaConsumer {
@@ -84,7 +114,9 @@ impl Consumer for KafkaConsumer {
         let is_drained = self.serve();
         self.rescue();
         for happened in self.native().context().take() {
-            self.act(happened);
+            if self.act(happened).is_break() {
+                break;
+            }
         }
         let mut records = Vec::new();
         let more = self.queues.take(records_max, &mut records);
@@ -153,7 +185,7 @@ impl KafkaConsumer {
 
     fn standing(&self) -> Standing {
         let (id, epoch) = native::member(self.native());
-        match self.group {
+        match self.kafka.group {
             GroupProtocol::Classic { .. } if !id.is_empty() => Standing::Classic(id),
             GroupProtocol::Consumer { .. } if epoch > 0 => Standing::Consumer(epoch),
             _ => Standing::Outside,
@@ -188,11 +220,12 @@ impl KafkaConsumer {
         let consumer = self.native();
         if consumer.context().is_stranded() {
             tracing::warn!("the consumer knew no broker any more: told the bootstrap list anew");
-            native::add_brokers(consumer.client(), &self.bootstrap);
+            native::add_brokers(consumer.client(), &self.kafka.bootstrap);
         }
     }
 
-    fn act(&mut self, happened: Happened) {
+    /// Breaks if what else happened is of a consumer that is no more.
+    fn act(&mut self, happened: Happened) -> ControlFlow<()> {
         match happened {
             Happened::Assigned(added) => {
                 let standing = self.standing();
@@ -212,22 +245,66 @@ impl KafkaConsumer {
                 self.run(steps);
             }
             Happened::Committed(error) => self.commit_ended(error),
-            Happened::Fault(code, reason) => {
-                if code == RDKafkaErrorCode::PollExceeded {
-                    let steps = self.membership.thrown_out();
-                    self.run(steps);
-                }
-                let fault = errors::of_code(code, &reason);
-                self.events.push(if errors::ends_consumer(code) {
-                    ConsumerEvent::Fatal(fault)
-                } else {
-                    ConsumerEvent::Fault(fault)
-                });
+            Happened::Fault(code, reason) => return self.fault(code, &reason),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn fault(&mut self, code: RDKafkaErrorCode, reason: &str) -> ControlFlow<()> {
+        if code == RDKafkaErrorCode::PollExceeded {
+            self.events
+                .push(ConsumerEvent::Fault(errors::of_code(code, reason)));
+            if let GroupProtocol::Consumer { .. } = self.kafka.group {
+                self.begin_anew();
+                return ControlFlow::Break(());
             }
+            let steps = self.membership.thrown_out();
+            self.run(steps);
+            return ControlFlow::Continue(());
+        }
+        // A fatal error is told by the code of its cause, which need not be one that is always fatal.
+        let fatal = self.native().client().fatal_error();
+        let code = fatal.as_ref().map_or(code, |(cause, _)| *cause);
+        self.events
+            .push(if fatal.is_some() || errors::ends_consumer(code) {
+                ConsumerEvent::Fatal(self.fatal(code, reason))
+            } else {
+                ConsumerEvent::Fault(errors::of_code(code, reason))
+            });
+        ControlFlow::Continue(())
+    }
+
+    fn fatal(&self, code: RDKafkaErrorCode, reason: &str) -> BrokerError {
+        match &self.kafka.group {
+            GroupProtocol::Classic {
+                instance_id: Some(instance_id),
+                ..
+            } if code == RDKafkaErrorCode::FencedInstanceId => errors::fenced(instance_id),
+            _ => errors::of_code(code, reason),
         }
     }
 
+    /// Goes on as a new member: everything of the old one is lost, and its commits count as stale.
+    fn begin_anew(&mut self) {
+        let new = match open(&self.kafka, &self.settings, &self.wake) {
+            Ok(new) => new,
+            Err(error) => return self.events.push(ConsumerEvent::Fatal(error)),
+        };
+        tracing::warn!("the consumer left its group and joins it again as a new member");
+        let steps = self.membership.begin_anew();
+        self.run(steps);
+        let steps = self.commits.give_up();
+        self.run_commit(steps);
+        let old = self.native.replace(new);
+        // Its end is not waited for: it has left, and the owner must take its turns.
+        drop(close(old, std::mem::take(&mut self.queues)));
+    }
+
     fn commit_ended(&mut self, error: Option<RDKafkaErrorCode>) {
+        if let Some(code @ RDKafkaErrorCode::FencedInstanceId) = error {
+            self.events
+                .push(ConsumerEvent::Fatal(self.fatal(code, "commit")));
+        }
         let membership = &self.membership;
         let steps = self.commits.ended(error, |of| membership.is_told(of));
         self.run_commit(steps);
@@ -294,7 +371,7 @@ impl KafkaConsumer {
         partitions
             .into_iter()
             .map(|(topic, partition)| {
-                let known = self.topics.iter().find(|known| ***known == *topic);
+                let known = self.settings.topics.iter().find(|known| ***known == *topic);
                 TopicPartition {
                     topic: known.map_or_else(|| Arc::from(topic), Arc::clone),
                     partition,
@@ -306,21 +383,11 @@ impl KafkaConsumer {
 
 impl Drop for KafkaConsumer {
     fn drop(&mut self) {
-        self.native().context().close();
         let steps = self.membership.leave();
         self.run(steps);
-        self.queues = Queues::default();
-        let native = self.native.take();
+        let ended = close(self.native.take(), std::mem::take(&mut self.queues));
         // librdkafka waits for its coordinator for up to a session timeout; the process must not.
-        let (done, ended) = mpsc::channel();
-        let closing = thread::Builder::new()
-            .name("kafka-close".into())
-            .spawn(move || {
-                drop(native);
-                // Nobody may be waiting any more.
-                done.send(()).ok();
-            });
-        if closing.is_ok() && ended.recv_timeout(CLOSE_TIMEOUT).is_err() {
+        if ended.is_some_and(|ended| ended.recv_timeout(CLOSE_TIMEOUT).is_err()) {
             tracing::warn!(
                 "the consumer group was not left within {CLOSE_TIMEOUT:?}: its session will expire"
             );
@@ -330,59 +397,4 @@ impl Drop for KafkaConsumer {
 
 fn closed() -> BrokerError {
     BrokerError::Unavailable("the consumer is closed".into())
-}
-
-fn list(partitions: &[TopicPartition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for of in partitions {
-        list.add_partition(&of.topic, of.partition);
-    }
-    list
-}
-
-fn positions_list(positions: &[Position]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for position in positions {
-        let mut line = list.add_partition(&position.of.topic, position.of.partition);
-        line.set_offset(NativeOffset::Offset(position.offset.0.max(0)))
-            .expect("no offset below zero");
-        // Once: a second call would leak the first.
-        if let Some(metadata) = &position.metadata {
-            line.set_metadata(metadata);
-        }
-    }
-    list
-}
-
-fn committed(
-    consumer: &BaseConsumer<Context>,
-    of: &[TopicPartition],
-) -> Result<Vec<Option<Position>>, BrokerError> {
-    if of.is_empty() {
-        return Ok(Vec::new());
-    }
-    let read = consumer
-        .committed_offsets(list(of), COMMITTED_TIMEOUT)
-        .map_err(|error| errors::of(&error, "read committed positions"))?;
-    let rows = native::rows(&read);
-    of.iter()
-        .map(|of| {
-            let row = rows
-                .iter()
-                .find(|row| *row.topic == *of.topic && row.partition == of.partition);
-            let Some(row) = row else { return Ok(None) };
-            if let Some(code) = row.error {
-                let what = format!(
-                    "read the committed position of {}/{}",
-                    of.topic, of.partition
-                );
-                return Err(errors::of_code(code, &what));
-            }
-            Ok((row.offset >= 0).then(|| Position {
-                of: of.clone(),
-                offset: Offset(row.offset),
-                metadata: row.metadata.as_ref().map(|text| text.clone().into_owned()),
-            }))
-        })
-        .collect()
 }

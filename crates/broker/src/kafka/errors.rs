@@ -39,6 +39,7 @@ pub(super) fn of_code(code: Code, what: &str) -> BrokerError {
         | Code::InvalidGroupId
         | Code::InconsistentGroupProtocol
         | Code::UnsupportedAssignor
+        | Code::UnreleasedInstanceId
         | Code::UnsupportedVersion
         | Code::UnsupportedFeature
         | Code::NotConfigured => BrokerError::Misconfigured(said),
@@ -75,6 +76,13 @@ pub(super) fn ends_consumer(code: Code) -> bool {
         BrokerError::Misconfigured(_) | BrokerError::Unauthorized(_)
     ) && code != Code::Authentication
         || matches!(code, Code::Fatal | Code::Fenced | Code::FencedInstanceId)
+}
+
+/// Another process is a member under the same instance id.
+pub(super) fn fenced(instance_id: &str) -> BrokerError {
+    BrokerError::Misconfigured(format!(
+        "another process has joined the group as instance {instance_id:?}: give each process an instance id of its own"
+    ))
 }
 
 /// What became of one partition that was committed alone, or of all if the code is not of one partition.
@@ -137,7 +145,14 @@ mod tests {
     #[test]
     fn a_moved_generation_is_stale_and_a_silent_broker_is_not() {
         assert_eq!(of_commit(Code::IllegalGeneration), CommitResult::Stale);
-        assert_eq!(of_commit(Code::UnknownMemberId), CommitResult::Stale);
+        for code in [
+            Code::UnknownMemberId,
+            Code::StaleMemberEpoch,
+            Code::FencedMemberEpoch,
+            Code::FencedInstanceId,
+        ] {
+            assert_eq!(of_commit(code), CommitResult::Stale);
+        }
         assert_eq!(of_commit(Code::WaitingForCoordinator), CommitResult::Failed);
         assert!(!is_of_one_partition(Code::IllegalGeneration));
         assert!(is_of_one_partition(Code::OffsetMetadataTooLarge));

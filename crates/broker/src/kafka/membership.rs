@@ -159,6 +159,15 @@ impl Membership {
         self.forget_all()
     }
 
+    /// The consumer is replaced: nothing is held any more, and its open revokes are nobody's.
+    pub(super) fn begin_anew(&mut self) -> Vec<Step> {
+        self.open.clear();
+        let steps = self.forget_all();
+        self.held.clear();
+        self.standing = Standing::Outside;
+        steps
+    }
+
     /// The owner leaves: every open revoke is answered.
     pub(super) fn leave(&mut self) -> Vec<Step> {
         let open = std::mem::take(&mut self.open);

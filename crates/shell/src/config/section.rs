@@ -111,6 +111,13 @@ impl<'a> Section<'a> {
         );
     }
 
+    /// A key that cannot stand beside what else is written.
+    pub(crate) fn refuse(&mut self, key: &'static str, message: &str) {
+        if let Some(node) = self.take(key) {
+            self.fault(key, Some(node.origin), message);
+        }
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Node> {
         self.asked.push(key);
         self.table.remove(key)

@@ -1,5 +1,6 @@
 //! Configuration as a user meets it: what is read, what is refused, and what is said about it.
 
+mod membership;
 mod production;
 
 use std::time::Duration;
@@ -34,7 +35,7 @@ fn assert_one_fault(text: &str, variables: &[(&str, &str)], begins: &str) {
 fn nothing_written_gives_the_defaults() {
     let config = read("", &[], &[]).unwrap();
     assert_eq!(config.profile, Profile::Dev);
-    assert_eq!(config.worker.session_timeout, Duration::from_secs(20));
+    assert_eq!(config.worker.commit_every, Duration::from_secs(1));
     assert!(config.sandbox.is_none() && config.store.url.is_none());
 }
 

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::section::{Section, write_millis};
+use super::{
+    membership::{self, Membership},
+    section::{Section, write_millis},
+};
 
 /// `[worker]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Worker {
-    /// An instance not heard of for so long loses its partitions.
-    #[serde(rename = "session_timeout_ms", serialize_with = "write_millis")]
-    pub session_timeout: Duration,
+    /// How it joins its consumer group.
+    #[serde(flatten)]
+    pub membership: Membership,
     /// Lanes running at once in one instance.
     pub running_max: usize,
     /// Time between commits.
@@ -33,11 +36,7 @@ pub struct Worker {
 
 pub(crate) fn read(mut section: Section<'_>) -> Worker {
     let worker = Worker {
-        session_timeout: section.millis(
-            "session_timeout_ms",
-            6_000..=300_000,
-            Duration::from_secs(20),
-        ),
+        membership: membership::read(&mut section),
         running_max: section.size("running_max", 1..=10_000, 256),
         commit_every: section.millis("commit_every_ms", 50..=60_000, Duration::from_secs(1)),
         run_deadline: section.millis("run_deadline_ms", 1_000..=600_000, Duration::from_secs(60)),

@@ -186,3 +186,24 @@ fn who_is_thrown_out_answers_what_is_open_and_is_told_once() {
     // librdkafka's own news of it, if there are any.
     assert_eq!(shown(&membership.lost(partitions(&[0]))), ["unassign 0"]);
 }
+
+#[test]
+fn a_consumer_that_is_replaced_has_nothing_left_to_answer() {
+    let mut membership = Membership::default();
+    membership.assigned(&Standing::Consumer(9), partitions(&[0, 1]));
+    membership.revoked(&Standing::Consumer(9), partitions(&[1]));
+    assert_eq!(
+        shown(&membership.begin_anew()),
+        ["shut 0,1", "tell lost 0,1"]
+    );
+    let first = Standing::Consumer(1);
+    let steps = membership.assigned(&first, partitions(&[0]));
+    assert_eq!(shown(&steps), ["assign 0", "open 0", "tell assigned 0"]);
+    let steps = membership.revoked(&first, partitions(&[0]));
+    assert_eq!(
+        shown(&steps),
+        ["tell revoke 2 of 0"],
+        "an answer to an old revoke is no answer to this one"
+    );
+    assert!(membership.let_go(&first, RevokeNumber(1)).is_empty());
+}
