@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use self::kcat::{Raw, Written};
 use crate::{
+    protocol::Protocol,
     storm::arena::{Arena, ArenaSettings},
     suite::{Verdict, progress},
 };
@@ -201,6 +202,7 @@ pub async fn run(folder: PathBuf) -> anyhow::Result<BadInputReport> {
     let mut arena = Arena::start(ArenaSettings {
         folder,
         workers: 1,
+        protocol: Protocol::Classic,
         latency_ms: (0, 0),
     })
     .await?;

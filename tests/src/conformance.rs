@@ -21,11 +21,12 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::suite::{Verdict, progress};
+use crate::{
+    protocol::Protocol,
+    suite::{Verdict, progress},
+};
 
 use self::world::World;
-
-pub use self::world::Protocol;
 
 /// A case that is not through by then hangs.
 const CASE_TIMEOUT: Duration = Duration::from_secs(180);

@@ -4,6 +4,7 @@
 
 pub mod bad_input;
 pub mod conformance;
+pub mod protocol;
 pub mod saboteurs;
 pub mod servers;
 pub mod shop;

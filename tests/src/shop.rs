@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
+    protocol::Protocol,
     servers::{Kafka, Postgres},
     storm::{
         arena::{self, Addresses},
@@ -103,6 +104,7 @@ pub async fn run(settings: ShopSettings) -> anyhow::Result<ShopReport> {
         &at,
         &kafka.bootstrap(),
         &postgres.url(),
+        Protocol::Classic,
         &["*"],
     )?;
     let config_name = config.to_string_lossy().into_owned();

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::suite::progress;
+use crate::{protocol::Protocol, suite::progress};
 
 use self::{
     arena::{Arena, ArenaSettings},
@@ -37,6 +37,8 @@ pub struct StormSettings {
     pub calm: bool,
     /// Worker processes.
     pub workers: usize,
+    /// How the workers join their groups.
+    pub protocol: Protocol,
     /// Events per minute asked for.
     pub events_per_minute: f64,
     /// Distinct orders.
@@ -65,6 +67,7 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
     let mut arena = Arena::start(ArenaSettings {
         folder: settings.folder.clone(),
         workers: settings.workers,
+        protocol: settings.protocol,
         latency_ms: settings.latency_ms,
     })
     .await?;

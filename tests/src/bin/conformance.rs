@@ -3,10 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use argosy_tests::{
-    conformance::{self, ConformanceSettings, Protocol},
+    conformance::{self, ConformanceSettings},
+    protocol::Protocol,
     suite,
 };
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 /// Starts Apache Kafka and runs the broker conformance suite against it.
 ///
@@ -22,7 +23,7 @@ struct Arguments {
     cases: Vec<String>,
     /// Only by this group protocol; by both without it. Cases in which it does not matter run all the same.
     #[arg(long, value_enum)]
-    protocol: Option<ProtocolName>,
+    protocol: Option<Protocol>,
     /// Prints the names of all cases and ends.
     #[arg(long)]
     list: bool,
@@ -35,14 +36,6 @@ struct Arguments {
     /// Shows the adapter's log on stderr: error, warn, info or debug.
     #[arg(long)]
     log: Option<tracing::Level>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProtocolName {
-    /// The members agree among themselves.
-    Classic,
-    /// The broker decides (KIP-848).
-    Consumer,
 }
 
 fn main() -> ExitCode {
@@ -66,10 +59,7 @@ fn main() -> ExitCode {
         "conformance",
         conformance::run(ConformanceSettings {
             cases: arguments.cases,
-            protocol: arguments.protocol.map(|name| match name {
-                ProtocolName::Classic => Protocol::Classic,
-                ProtocolName::Consumer => Protocol::Consumer,
-            }),
+            protocol: arguments.protocol,
             folder: suite::folder(arguments.folder, "conformance"),
             port: arguments.port,
         }),

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use argosy_tests::{
+    protocol::Protocol,
     storm::{self, StormSettings},
     suite,
 };
@@ -29,6 +30,9 @@ struct Arguments {
     /// Order workers.
     #[arg(long, default_value_t = 3)]
     workers: usize,
+    /// The group protocol of the workers.
+    #[arg(long, value_enum, default_value = "classic")]
+    protocol: Protocol,
     /// Order events per minute asked for.
     #[arg(long, default_value_t = 4_000.0)]
     rate: f64,
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
             length: Duration::from_secs_f64(arguments.minutes * 60.0),
             calm: arguments.calm,
             workers: arguments.workers,
+            protocol: arguments.protocol,
             events_per_minute: arguments.rate,
             keys: arguments.keys,
             latency_ms: (

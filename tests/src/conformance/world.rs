@@ -16,47 +16,26 @@ use argosy_broker::{
 };
 use bytes::Bytes;
 
-use super::member::Member;
-use crate::servers;
+use super::member::{Member, PATIENCE};
+use crate::{
+    protocol::{self, Protocol},
+    servers,
+};
 
 /// How long a send may take.
 pub(super) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Short, so that a lost membership does not take long to provoke.
 pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(3);
-/// With the consumer protocol the broker says how often.
-const HEARTBEAT: Duration = Duration::from_millis(500);
 
-/// How members join their groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// The members agree among themselves.
-    Classic,
-    /// The broker decides (KIP-848).
-    Consumer,
-}
-
-impl Protocol {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Classic, Self::Consumer];
-
-    /// As it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::Consumer => "consumer",
-        }
-    }
-
-    fn group(self) -> GroupProtocol {
-        match self {
-            Self::Classic => GroupProtocol::Classic {
-                session_timeout: SESSION_TIMEOUT,
-                instance_id: None,
-            },
-            Self::Consumer => GroupProtocol::Consumer {
-                remote_assignor: None,
-            },
-        }
+fn group(protocol: Protocol) -> GroupProtocol {
+    match protocol {
+        Protocol::Classic => GroupProtocol::Classic {
+            session_timeout: SESSION_TIMEOUT,
+            instance_id: None,
+        },
+        Protocol::Consumer => GroupProtocol::Consumer {
+            remote_assignor: None,
+        },
     }
 }
 
@@ -65,6 +44,8 @@ pub(super) struct World {
     pub(super) server: servers::Kafka,
     pub(super) admin: Arc<dyn Admin>,
     pub(super) producer: Arc<dyn Producer>,
+    /// For what must be written, even to a broker that has just come back.
+    patient: Arc<dyn Producer>,
     /// By which the present case's members join.
     pub(super) protocol: Protocol,
     members: AtomicU32,
@@ -72,21 +53,13 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
-        let millis = |span: Duration| span.as_millis().to_string();
-        let heartbeat = ("group.consumer.min.heartbeat.interval.ms", "100".to_owned());
-        let server = servers::Kafka::start_with(
-            folder,
-            port,
-            &[
-                heartbeat,
-                ("group.consumer.heartbeat.interval.ms", millis(HEARTBEAT)),
-                ("group.consumer.session.timeout.ms", millis(SESSION_TIMEOUT)),
-            ],
-        )?;
+        let settings = protocol::broker_settings(SESSION_TIMEOUT);
+        let server = servers::Kafka::start_with(folder, port, &settings)?;
         let broker = broker(&server, GroupProtocol::default())?;
         Ok(Self {
             admin: broker.admin()?,
             producer: broker.producer("conformance", MESSAGE_TIMEOUT)?,
+            patient: broker.producer("conformance-patient", PATIENCE)?,
             server,
             protocol: Protocol::Classic,
             members: AtomicU32::new(0),
@@ -107,7 +80,7 @@ impl World {
 
     /// A new member of a group.
     pub(super) fn member(&self, group: &str, topic: &Arc<str>) -> anyhow::Result<Member> {
-        self.member_by(self.protocol.group(), group, topic)
+        self.member_by(self::group(self.protocol), group, topic)
     }
 
     /// A new member of a group that is known by this instance id.
@@ -148,7 +121,7 @@ impl World {
         numbers: std::ops::Range<u64>,
     ) -> anyhow::Result<()> {
         let messages = numbers.map(|number| numbered(topic, partition, number));
-        for result in self.producer.send(messages.collect()).await {
+        for result in self.patient.send(messages.collect()).await {
             result.with_context(|| format!("write to {topic}/{partition}"))?;
         }
         Ok(())

@@ -27,6 +27,7 @@ use super::{
     load::{event_id, source},
 };
 use crate::{
+    protocol::broker_settings,
     servers::{Kafka, Postgres, Server as _},
     suite::{progress, without_package},
 };
@@ -70,13 +71,15 @@ impl Arena {
             folder.display()
         ));
         let addresses = Addresses::of_this_process();
-        let kafka = Kafka::start(&folder.join("kafka"), addresses.kafka)?;
+        let broker_settings = broker_settings(settings::SESSION_TIMEOUT);
+        let kafka = Kafka::start_with(&folder.join("kafka"), addresses.kafka, &broker_settings)?;
         let postgres = Postgres::start(&folder.join("postgres"), addresses.postgres)?;
         let config = write_config(
             &folder,
             &addresses,
             &kafka.bootstrap(),
             &postgres.url(),
+            settings.protocol,
             &[],
         )?;
         let process = |name: &str, arguments: &[&str], probes: u16| {

@@ -90,6 +90,7 @@ impl Report {
         let partition_of = |key: &str| partition_for(key.as_bytes(), PARTITIONS);
         let figures = json!({
             "seed": settings.seed,
+            "protocol": settings.protocol.name(),
             "minutes": settings.length.as_secs_f64() / 60.0,
             "asked": asked,
             "accepted": accepted.len(),

@@ -1,10 +1,16 @@
 //! The fleet's configuration in a storm, and how its answers are read.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use crate::storm::SUPPLIERS;
+use crate::{protocol::Protocol, storm::SUPPLIERS};
+
+/// A worker not heard of for so long loses its partitions.
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What an arena is asked to be.
 #[derive(Clone, Debug)]
@@ -13,6 +19,8 @@ pub struct ArenaSettings {
     pub folder: PathBuf,
     /// Order workers.
     pub workers: usize,
+    /// How the workers join their groups.
+    pub protocol: Protocol,
     /// How long a supplier takes, ms.
     pub latency_ms: (u64, u64),
 }
@@ -53,10 +61,15 @@ pub fn write(
     at: &Addresses,
     bootstrap: &str,
     store: &str,
+    protocol: Protocol,
     others: &[&str],
 ) -> anyhow::Result<PathBuf> {
     let receipts = folder.join("receipts.jsonl");
     let sandbox = format!("127.0.0.1:{}", at.sandbox);
+    let membership = match protocol {
+        Protocol::Classic => format!("session_timeout_ms = {}", SESSION_TIMEOUT.as_millis()),
+        Protocol::Consumer => "group_protocol = \"consumer\"".to_owned(),
+    };
     let mut text = format!(
         r#"
 profile = "dev"
@@ -80,7 +93,7 @@ approve_placed_orders = true
 secret = "storm"
 
 [worker]
-session_timeout_ms = 8000
+{membership}
 
 [sandbox]
 listen = "{sandbox}"
