@@ -107,6 +107,11 @@ const NO_STATIC_MEMBERS: By = By::Only(
     "the adapter joins static members by the classic protocol alone",
 );
 
+const BROKER_ASSIGNS: By = By::Only(
+    Protocol::Consumer,
+    "by the classic protocol the broker assigns nothing",
+);
+
 /// All cases; those that strike the broker come last.
 const CASES: &[Case] = cases![
     By::Each => [
@@ -138,6 +143,7 @@ const CASES: &[Case] = cases![
         membership::a_member_that_is_lost_while_a_revoke_is_open_hears_of_it,
         membership::a_member_that_closes_hands_over_at_once,
     ],
+    BROKER_ASSIGNS => [membership::an_assignor_that_the_broker_does_not_have_is_fatal],
     NO_STATIC_MEMBERS => [
         statics::a_static_member_that_restarts_within_its_session_causes_no_rebalance,
         statics::a_second_process_with_the_same_instance_id_fences_the_first,

@@ -2,11 +2,16 @@
 //!
 //! # Behavior
 //!
-//! - **Consumer**: cooperative-sticky, one split queue per partition for the consumer's life, taken round robin. An
-//!   assign is applied at once, a revoke waits for `let_go`, a lost assignment is given back at once and told as
-//!   [`ConsumerEvent::Lost`](crate::ConsumerEvent::Lost). A member that was thrown out while a rebalance was open, of
-//!   which librdkafka says nothing, is found by its member id and told the same way; what it holds under the new
-//!   membership is assigned anew, from the committed position.
+//! - **Consumer**: one split queue per partition for the consumer's life, taken round robin. An assign is applied at
+//!   once, a revoke waits for `let_go`, a lost assignment is given back at once and told as
+//!   [`ConsumerEvent::Lost`](crate::ConsumerEvent::Lost). It joins by the classic protocol (cooperative-sticky) or the
+//!   consumer protocol (KIP-848), see [`GroupProtocol`]; its owner sees no difference.
+//! - **A member that was thrown out while a rebalance was open**, of which librdkafka says nothing, is found by its
+//!   member id (classic) or its epoch (consumer) and told the same way. By the classic protocol, what it holds under the
+//!   new membership is assigned anew, from the committed position. By the consumer protocol it is replaced by a new
+//!   member, because librdkafka's own way back ends in a fatal error.
+//! - **A static member** is classic alone. It does not leave when it closes; fenced by a namesake, it is
+//!   [`ConsumerEvent::Fatal`](crate::ConsumerEvent::Fatal).
 //! - **Commits** are of partitions that this member holds under its present membership, one at a time, and report each
 //!   partition by itself.
 //! - **Producer**: idempotent, acks=all, Java's partitioner. After a fatal error the next send has a new one.

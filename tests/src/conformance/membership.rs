@@ -320,6 +320,31 @@ pub(super) async fn a_member_that_closes_hands_over_at_once(
     Ok(())
 }
 
+pub(super) async fn an_assignor_that_the_broker_does_not_have_is_fatal(
+    world: &World,
+    name: &str,
+) -> anyhow::Result<()> {
+    let topic = world.topic(name, i32::try_from(PARTITIONS)?).await?;
+    let mut stranger = world.member_with_assignor(name, &topic, "by-moonlight")?;
+    until(&mut [&mut stranger], "it is told", |members| {
+        members[0].is_dead
+    })
+    .await?;
+    ensure!(
+        stranger
+            .fatal
+            .as_ref()
+            .is_some_and(|why| why.contains("by-moonlight")),
+        "{:?}",
+        stranger.fatal
+    );
+    let mut member = world.member_with_assignor(name, &topic, "range")?;
+    until(&mut [&mut member], "all are assigned", |members| {
+        members[0].assigned.len() == PARTITIONS
+    })
+    .await
+}
+
 /// Commits while another member takes turns as well.
 async fn commit_beside(
     first: &mut Member,

@@ -97,6 +97,19 @@ impl World {
         self.member_by(protocol, group, topic)
     }
 
+    /// A new member of a group whose partitions this assignor of the broker's is to share out.
+    pub(super) fn member_with_assignor(
+        &self,
+        group: &str,
+        topic: &Arc<str>,
+        assignor: &str,
+    ) -> anyhow::Result<Member> {
+        let protocol = GroupProtocol::Consumer {
+            remote_assignor: Some(assignor.to_owned()),
+        };
+        self.member_by(protocol, group, topic)
+    }
+
     fn member_by(
         &self,
         protocol: GroupProtocol,

@@ -275,11 +275,20 @@ impl KafkaConsumer {
     }
 
     fn fatal(&self, code: RDKafkaErrorCode, reason: &str) -> BrokerError {
-        match &self.kafka.group {
-            GroupProtocol::Classic {
-                instance_id: Some(instance_id),
-                ..
-            } if code == RDKafkaErrorCode::FencedInstanceId => errors::fenced(instance_id),
+        match (&self.kafka.group, code) {
+            (
+                GroupProtocol::Classic {
+                    instance_id: Some(instance_id),
+                    ..
+                },
+                RDKafkaErrorCode::FencedInstanceId,
+            ) => errors::fenced(instance_id),
+            (
+                GroupProtocol::Consumer {
+                    remote_assignor: Some(remote_assignor),
+                },
+                RDKafkaErrorCode::UnsupportedAssignor,
+            ) => errors::no_assignor(remote_assignor),
             _ => errors::of_code(code, reason),
         }
     }

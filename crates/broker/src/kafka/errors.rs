@@ -85,6 +85,13 @@ pub(super) fn fenced(instance_id: &str) -> BrokerError {
     ))
 }
 
+/// The broker does not have what is to share the partitions out.
+pub(super) fn no_assignor(remote_assignor: &str) -> BrokerError {
+    BrokerError::Misconfigured(format!(
+        "the broker has no assignor {remote_assignor:?}: name one of its group.consumer.assignors, or none"
+    ))
+}
+
 /// What became of one partition that was committed alone, or of all if the code is not of one partition.
 pub(super) fn of_commit(code: Code) -> CommitResult {
     match code {
