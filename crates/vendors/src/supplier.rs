@@ -15,7 +15,7 @@ mod body;
 mod path;
 mod problem;
 
-pub use problem::{Code, Fault, Refusal};
+pub use problem::{Code, Fault, Refusal, Verdict};
 
 /// A supplier as this fleet knows it.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ pub struct Confirmed {
 
 impl Supplier {
     /// Drafts an order. Nothing is delivered or charged before it is confirmed.
-    pub fn draft(&self, order: &NewOrder) -> Call<Draft> {
+    pub fn draft(&self, order: &NewOrder) -> Call<Verdict<Draft>> {
         let find = format!(
             "/v1/orders?external_order_id={}",
             path::encoded(&order.external_order_id)
@@ -103,7 +103,7 @@ impl Supplier {
     }
 
     /// Confirms a draft: from here on it is delivered and charged.
-    pub fn confirm(&self, draft: &Draft) -> Call<Confirmed> {
+    pub fn confirm(&self, draft: &Draft) -> Call<Verdict<Confirmed>> {
         let order = format!("/v1/orders/{}", path::encoded(&draft.order_id));
         Call {
             dependency: self.dependency.clone(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Confirmed, Draft,
-    problem::{Code, Problem, Refusal},
+    problem::{Code, Problem, Refusal, Verdict},
 };
 
 /// Longest id that a supplier may give an order, in characters.
@@ -42,33 +42,38 @@ struct Page {
 }
 
 /// 201, 200 (a repeat that the supplier remembers), or 409 `duplicate_order` (a repeat that it recognises).
-pub(super) fn draft(response: &Response) -> Result<Draft, Failure> {
+pub(super) fn draft(response: &Response) -> Result<Verdict<Draft>, Failure> {
     let problem = match classify_status(response) {
         Ok(()) => {
             let order: Order = body(response)?;
-            return Ok(Draft {
-                order_id: order_id(order.order_id, response)?,
-            });
+            return drafted(order.order_id, response);
         }
         Err(_) => Problem::read(response),
     };
     match (problem.code(), &problem.existing_order_id) {
-        (Code::DuplicateOrder, Some(existing)) if response.status == 409 => Ok(Draft {
-            order_id: order_id(existing.clone(), response)?,
-        }),
-        _ => Err(problem.failure(response)),
+        (Code::DuplicateOrder, Some(existing)) if response.status == 409 => {
+            drafted(existing.clone(), response)
+        }
+        _ => problem.verdict(response),
     }
 }
 
+fn drafted(id: String, response: &Response) -> Result<Verdict<Draft>, Failure> {
+    let order_id = order_id(id, response)?;
+    Ok(Verdict::Taken(Draft { order_id }))
+}
+
 /// 200, also for a repeat.
-pub(super) fn confirmed(response: &Response) -> Result<Confirmed, Failure> {
-    let order = order(response)?;
-    taken(order, response)?
+pub(super) fn confirmed(response: &Response) -> Result<Verdict<Confirmed>, Failure> {
+    if classify_status(response).is_err() {
+        return Problem::read(response).verdict(response);
+    }
+    taken(body(response)?, response)?
         .ok_or_else(|| unreadable(response, "a confirmed order is still shown as a draft"))
 }
 
 /// Orders under our reference: none, one, or a matter for a human.
-pub(super) fn found_draft(response: &Response) -> Result<Option<Draft>, Failure> {
+pub(super) fn found_draft(response: &Response) -> Result<Option<Verdict<Draft>>, Failure> {
     if classify_status(response).is_err() {
         return Err(lookup_failure(response));
     }
@@ -83,35 +88,24 @@ pub(super) fn found_draft(response: &Response) -> Result<Option<Draft>, Failure>
     }
     items
         .pop()
-        .map(|order| {
-            Ok(Draft {
-                order_id: order_id(order.order_id, response)?,
-            })
-        })
+        .map(|order| drafted(order.order_id, response))
         .transpose()
 }
 
 /// Whether an order is past its draft.
-pub(super) fn found_confirmed(response: &Response) -> Result<Option<Confirmed>, Failure> {
+pub(super) fn found_confirmed(response: &Response) -> Result<Option<Verdict<Confirmed>>, Failure> {
     if classify_status(response).is_err() {
         return Err(lookup_failure(response));
     }
     taken(body(response)?, response)
 }
 
-fn order(response: &Response) -> Result<Order, Failure> {
-    match classify_status(response) {
-        Ok(()) => body(response),
-        Err(_) => Err(Problem::read(response).failure(response)),
-    }
-}
-
 /// The order, if the supplier has taken it; `None` while it is a draft.
-fn taken(order: Order, response: &Response) -> Result<Option<Confirmed>, Failure> {
+fn taken(order: Order, response: &Response) -> Result<Option<Verdict<Confirmed>>, Failure> {
     let status = match order.status {
         Status::Draft => return Ok(None),
         Status::Rejected | Status::Cancelled => {
-            return Err(Refusal::new(Code::OrderClosed).failure(response.status));
+            return Ok(Some(Verdict::Refused(Refusal::new(Code::OrderClosed))));
         }
         Status::Received => "received",
         Status::Accepted => "accepted",
@@ -119,10 +113,10 @@ fn taken(order: Order, response: &Response) -> Result<Option<Confirmed>, Failure
         Status::Delivered => "delivered",
     };
     let order_id = order_id(order.order_id, response)?;
-    Ok(Some(Confirmed {
+    Ok(Some(Verdict::Taken(Confirmed {
         order_id,
         status: status.to_owned(),
-    }))
+    })))
 }
 
 /// A refusal to look up says nothing of the effect: that stays unknown.
