@@ -50,21 +50,29 @@ pub(crate) enum Name {
 
 impl Name {
     pub(crate) const ALL: [Self; 2] = [Self::Orders, Self::Chronicle];
+
+    /// As it stands on the command line.
+    fn shown(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     let mut names = arguments.names.clone();
     names.sort_unstable();
-    names.dedup();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!(
+            "worker {} is named twice: a process runs one instance of each, a second process runs a second",
+            twice[0].shown()
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
     let mut needed = vec![Part::Store];
     if names.contains(&Name::Orders) {
         needed.push(Part::Orders);
     }
     let config = common.load(&needed)?;
-    let shown: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name:?}").to_lowercase())
-        .collect();
+    let shown: Vec<String> = names.iter().map(|name| name.shown()).collect();
     stay(
         &config,
         &format!("worker {}", shown.join(" ")),
