@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use argosy_events::json::{self, Object};
 use argosy_outbound::{Class, Failure, Response, classified, classify_status};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -178,7 +179,7 @@ impl fmt::Display for Fault {
 pub(super) struct Problem {
     code: Option<String>,
     pub(super) existing_order_id: Option<String>,
-    errors: Vec<FieldError>,
+    errors: Vec<Object<FieldError>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -192,7 +193,7 @@ struct FieldError {
 impl Problem {
     /// Reads the document; what is not one is an empty one, since the status speaks too.
     pub(super) fn read(response: &Response) -> Self {
-        serde_json::from_slice(&response.body).unwrap_or_default()
+        json::read(&response.body, "body").unwrap_or_default()
     }
 
     pub(super) fn code(&self) -> Code {
@@ -237,7 +238,7 @@ impl Problem {
             .errors
             .iter()
             .take(FAULTS_MAX)
-            .filter_map(FieldError::fault)
+            .filter_map(|Object(error)| error.fault())
             .collect();
         Refusal {
             code: self.code(),
