@@ -149,13 +149,18 @@ fn a_gateway_without_broker_is_alive_and_not_ready_and_a_second_signal_ends_it()
 }
 
 #[test]
-fn a_worker_without_broker_and_store_stays_alive_and_says_why_it_waits() {
+fn a_worker_without_broker_and_store_stays_alive_and_says_what_it_waits_for_and_in_the_log_why() {
     let mut worker = Process::start(&["worker", "chronicle"], &[]);
     let at = address(&worker.await_line("probes listen on"));
     assert!(get(&at, "/livez?verbose").contains("[+]canary ok"));
     assert!(get(&at, "/startupz").starts_with("HTTP/1.1 503"));
+    worker.await_line("does not answer as it should");
     let ready = get(&at, "/readyz?verbose");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    assert!(ready.contains("see the log"), "{ready}");
+    for inside in ["127.0.0.1", "refused", "os error", "argosy@"] {
+        assert!(!ready.contains(inside), "{inside}: {ready}");
+    }
     worker.signal("-TERM");
     assert_eq!(worker.await_end(), Some(0), "{:#?}", worker.heard);
 }

@@ -178,7 +178,11 @@ fn readiness(seen: &Snapshot) -> Asked {
         return (Readiness::NotReady, "draining".to_owned());
     }
     match &seen.broker_fault {
-        Some(fault) => (Readiness::Degraded, fault.clone()),
+        // Probes are open to anybody: what the broker says is for the log.
+        Some(_) => {
+            let told = "the broker does not answer as it should: see the log";
+            (Readiness::Degraded, told.to_owned())
+        }
         None if seen.assigned == 0 => (Readiness::Ok, "standing by without partitions".to_owned()),
         None => (Readiness::Ok, format!("{} partitions", seen.assigned)),
     }
@@ -197,4 +201,21 @@ fn await_start(process: &Process, watched: Vec<argosy_runtime::Health>) {
             health.started();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_tells_that_the_broker_is_away_and_not_what_its_client_said() {
+        let fault = "10.0.0.7:9092/1: Connect failed: Connection refused";
+        let seen = Snapshot {
+            broker_fault: Some(fault.to_owned()),
+            ..argosy_runtime::Health::new().snapshot()
+        };
+        let (standing, told) = readiness(&seen);
+        assert_eq!(standing, Readiness::Degraded);
+        assert_eq!(told, "the broker does not answer as it should: see the log");
+    }
 }
