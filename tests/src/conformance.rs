@@ -13,13 +13,13 @@ mod producing;
 mod reading;
 mod world;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::suite::{Verdict, progress};
+use crate::suite::{Folder, Verdict, progress};
 
 use self::world::World;
 
@@ -32,7 +32,7 @@ pub struct ConformanceSettings {
     /// Cases whose names hold one of these; all of them if empty.
     pub cases: Vec<String>,
     /// Where the broker's data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// The broker's port; its controller takes the one 100 above.
     pub port: u16,
 }
@@ -115,8 +115,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// If the broker cannot be started. What a case finds is in the report.
 pub async fn run(settings: ConformanceSettings) -> anyhow::Result<Report> {
     let began = Instant::now();
-    progress(&format!("data and logs: {}", settings.folder.display()));
-    let world = World::start(&settings.folder, settings.port)?;
+    progress(&format!(
+        "data and logs: {}",
+        settings.folder.path().display()
+    ));
+    let world = World::start(settings.folder.path(), settings.port)?;
     let mut report = Report {
         failed: Vec::new(),
         held: 0,
@@ -146,7 +149,7 @@ pub async fn run(settings: ConformanceSettings) -> anyhow::Result<Report> {
     report.seconds = began.elapsed().as_secs_f64();
     if report.failed.is_empty() {
         drop(world);
-        std::fs::remove_dir_all(&settings.folder)?;
+        settings.folder.remove()?;
     }
     Ok(report)
 }

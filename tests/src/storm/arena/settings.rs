@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::storm::SUPPLIERS;
+use crate::{storm::SUPPLIERS, suite::Folder};
 
 /// What an arena is asked to be.
 #[derive(Clone, Debug)]
 pub struct ArenaSettings {
     /// Where data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// Order workers.
     pub workers: usize,
     /// How long a supplier takes, ms.
