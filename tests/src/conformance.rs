@@ -15,7 +15,7 @@ mod reading;
 mod statics;
 mod world;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     protocol::Protocol,
-    suite::{Verdict, progress},
+    suite::{Folder, Verdict, progress},
 };
 
 use self::world::World;
@@ -39,7 +39,7 @@ pub struct ConformanceSettings {
     /// The group protocol by which they run; each if `None`. Cases in which it does not matter run all the same.
     pub protocol: Option<Protocol>,
     /// Where the broker's data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// The broker's port; its controller takes the one 100 above.
     pub port: u16,
 }
@@ -194,8 +194,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// If the broker cannot be started. What a case finds is in the report.
 pub async fn run(settings: ConformanceSettings) -> anyhow::Result<Report> {
     let began = Instant::now();
-    progress(&format!("data and logs: {}", settings.folder.display()));
-    let mut world = World::start(&settings.folder, settings.port)?;
+    progress(&format!(
+        "data and logs: {}",
+        settings.folder.path().display()
+    ));
+    let mut world = World::start(settings.folder.path(), settings.port)?;
     let mut report = Report {
         failed: Vec::new(),
         held: 0,
@@ -218,7 +221,7 @@ pub async fn run(settings: ConformanceSettings) -> anyhow::Result<Report> {
     report.seconds = began.elapsed().as_secs_f64();
     if report.failed.is_empty() {
         drop(world);
-        std::fs::remove_dir_all(&settings.folder)?;
+        settings.folder.remove()?;
     }
     Ok(report)
 }

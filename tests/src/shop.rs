@@ -1,5 +1,7 @@
 //! A whole shop on one machine: real servers, `argosy up`, and signed webhooks that must end as supplier orders.
 
+mod invitation;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -21,15 +23,17 @@ use crate::{
         receipts::{Receipt, Tail},
         send,
     },
-    suite::{Verdict, progress},
+    suite::{Folder, Interrupt, Verdict, progress},
     webhooks::{self, GeneratorSettings},
 };
+
+use self::invitation::Invitation;
 
 /// What a shop is asked to be.
 #[derive(Clone, Debug)]
 pub struct ShopSettings {
     /// Where data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// Orders to post.
     pub orders: usize,
     /// Decides what they are.
@@ -72,7 +76,9 @@ struct Posted {
 }
 
 const SECRET: &str = "storm";
+const START_WITHIN: Duration = Duration::from_secs(60);
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+const END_WITHIN: Duration = Duration::from_secs(45);
 
 /// Which supplier a SKU goes to, by the configuration that the suites write.
 fn supplier_of(sku: &str) -> &'static str {
@@ -83,77 +89,130 @@ fn supplier_of(sku: &str) -> &'static str {
     }
 }
 
-/// Starts everything, posts and checks, and stays up if asked to.
+/// Starts everything, posts and checks, and stays up if asked to, until SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
-/// If it cannot be started, or the gateway refuses what it may not.
+/// If it cannot be started, the gateway refuses what it may not, `argosy up` ends by itself, or a signal comes before
+/// the checks are done.
 pub async fn run(settings: ShopSettings) -> anyhow::Result<ShopReport> {
-    let logs = settings.folder.join("logs");
-    std::fs::create_dir_all(&logs)?;
-    let binary = arena::build()?;
-    progress(&format!(
-        "shop: starting Kafka and PostgreSQL in {}",
-        settings.folder.display()
-    ));
-    let at = Addresses::of_this_process();
-    let kafka = Kafka::start(&settings.folder.join("kafka"), at.kafka)?;
-    let postgres = Postgres::start(&settings.folder.join("postgres"), at.postgres)?;
-    let config = arena::write_config(
-        &settings.folder,
-        &at,
-        &kafka.bootstrap(),
-        &postgres.url(),
-        Protocol::Classic,
-        &["*"],
-    )?;
-    let config_name = config.to_string_lossy().into_owned();
-    let probes = [("ARGOSY__PROBES__LISTEN", "127.0.0.1:0".to_string())];
-    let mut up = Process::new(
-        "up",
-        &binary,
-        &logs,
-        &["--config", &config_name, "up"],
-        &probes,
-    );
-    up.start()?;
-    let gateway = format!("http://127.0.0.1:{}", at.gateway);
-    arena::await_ready(&[format!("{gateway}/readyz")], Duration::from_secs(60)).await?;
-    progress(&format!(
-        "shop: gateway {gateway}, suppliers http://127.0.0.1:{}/suppliers/{{acme,globex}}",
-        at.sandbox
-    ));
-    progress(&format!(
-        "shop: configuration {config_name}, logs {}",
-        logs.display()
-    ));
-    let mut report = ShopReport {
-        violations: Vec::new(),
-        orders: 0,
-        receipts: 0,
-        steps: BTreeMap::new(),
+    let mut interrupt = Interrupt::listen()?;
+    let opened = async {
+        let mut shop = Shop::start(&settings)?;
+        let report = shop.open(&settings).await?;
+        Ok((report, shop))
     };
-    if settings.orders > 0 {
-        let posted = post_orders(&settings, &gateway).await?;
-        check_receipts(
-            &posted,
-            &settings.folder.join("receipts.jsonl"),
-            &mut report,
-        )
-        .await?;
-        check_timelines(&posted, &binary, &config, &mut report).await?;
-    }
+    let (report, mut shop) = interrupt.unless(opened).await?;
     if !settings.once {
-        progress("shop: up; Ctrl-C stops it");
-        tokio::signal::ctrl_c().await?;
+        let told = async {
+            interrupt.told().await;
+            Ok(())
+        };
+        shop.up.while_up(told).await?;
     }
-    up.terminate();
-    up.await_end(Duration::from_secs(45))?;
-    drop((kafka, postgres));
+    shop.up.terminate();
+    shop.up.await_end(END_WITHIN)?;
+    drop(shop);
     if report.violations.is_empty() {
-        drop(std::fs::remove_dir_all(&settings.folder));
+        settings.folder.remove()?;
     }
     Ok(report)
+}
+
+/// What runs. Fields are dropped in this order, so the fleet ends before its servers.
+struct Shop {
+    up: Process,
+    at: Addresses,
+    binary: PathBuf,
+    config: PathBuf,
+    _kafka: Kafka,
+    _postgres: Postgres,
+}
+
+impl Shop {
+    fn start(settings: &ShopSettings) -> anyhow::Result<Self> {
+        let folder = settings.folder.path();
+        let logs = folder.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let binary = arena::build()?;
+        progress(&format!(
+            "shop: starting Kafka and PostgreSQL in {}",
+            folder.display()
+        ));
+        let at = Addresses::of_this_process();
+        let kafka = Kafka::start(&folder.join("kafka"), at.kafka)?;
+        let postgres = Postgres::start(&folder.join("postgres"), at.postgres)?;
+        let config = arena::write_config(
+            folder,
+            &at,
+            &kafka.bootstrap(),
+            &postgres.url(),
+            Protocol::Classic,
+            &["*"],
+        )?;
+        let config_name = config.to_string_lossy().into_owned();
+        let probes = [("ARGOSY__PROBES__LISTEN", "127.0.0.1:0".to_string())];
+        let arguments = ["--config", &config_name, "up"];
+        let mut up = Process::new("up", &binary, &logs, &arguments, &probes);
+        up.start()?;
+        Ok(Self {
+            up,
+            at,
+            binary,
+            config,
+            _kafka: kafka,
+            _postgres: postgres,
+        })
+    }
+
+    /// Waits until it serves; posts and checks what was asked for, and tells what can be tried.
+    async fn open(&mut self, settings: &ShopSettings) -> anyhow::Result<ShopReport> {
+        let Self {
+            up,
+            at,
+            binary,
+            config,
+            ..
+        } = self;
+        let work = async {
+            let gateway = format!("http://127.0.0.1:{}", at.gateway);
+            arena::await_ready(&[format!("{gateway}/readyz")], START_WITHIN).await?;
+            progress(&format!(
+                "shop: gateway {gateway}, suppliers http://127.0.0.1:{}/suppliers/{{acme,globex}}",
+                at.sandbox
+            ));
+            progress(&format!(
+                "shop: configuration {}, logs {}",
+                config.display(),
+                settings.folder.path().join("logs").display()
+            ));
+            let mut report = ShopReport {
+                violations: Vec::new(),
+                orders: 0,
+                receipts: 0,
+                steps: BTreeMap::new(),
+            };
+            let mut posted = Vec::new();
+            if settings.orders > 0 {
+                posted = post_orders(settings, &gateway).await?;
+                let receipts = settings.folder.path().join("receipts.jsonl");
+                check_receipts(&posted, &receipts, &mut report).await?;
+                check_timelines(&posted, binary, config, &mut report).await?;
+            }
+            if !settings.once {
+                let ids: Vec<&str> = posted.iter().map(|order| &*order.correlation).collect();
+                let invitation = Invitation {
+                    gateway: &gateway,
+                    folder: settings.folder.path(),
+                    binary,
+                    config,
+                };
+                invitation.tell(&ids)?;
+            }
+            Ok(report)
+        };
+        up.while_up(work).await
+    }
 }
 
 /// Posts Shopify's documented example, where it is at hand, and generated payloads.

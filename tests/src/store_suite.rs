@@ -6,7 +6,7 @@ mod rules;
 mod schema;
 mod speed;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use argosy_store::{Postgres, Store};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     servers,
-    suite::{Verdict, progress},
+    suite::{Folder, Verdict, progress},
 };
 
 pub use restarts::Restarts;
@@ -28,7 +28,7 @@ const CONNECTIONS_MAX: u32 = 24;
 #[derive(Clone, Debug)]
 pub struct StoreSuiteSettings {
     /// Where the server's data goes.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// Its port.
     pub port: u16,
     /// Runs of drawn operations compared with the model.
@@ -74,12 +74,12 @@ impl Verdict for StoreReport {
 ///
 /// If the server cannot be started, stopped or asked.
 pub async fn run(settings: StoreSuiteSettings) -> anyhow::Result<StoreReport> {
-    std::fs::create_dir_all(&settings.folder)?;
+    let folder = settings.folder.path();
     progress(&format!(
         "store: starting PostgreSQL in {}",
-        settings.folder.display()
+        folder.display()
     ));
-    let server = servers::Postgres::start(&settings.folder.join("postgres"), settings.port)?;
+    let server = servers::Postgres::start(&folder.join("postgres"), settings.port)?;
     let postgres = Arc::new(Postgres::connect(&server.url(), CONNECTIONS_MAX)?);
     let store: Arc<dyn Store> = Arc::<Postgres>::clone(&postgres);
 
@@ -109,9 +109,9 @@ pub async fn run(settings: StoreSuiteSettings) -> anyhow::Result<StoreReport> {
     }
     if report.violations.is_empty() {
         drop(server);
-        std::fs::remove_dir_all(&settings.folder).ok();
+        settings.folder.remove()?;
     } else {
-        let logs = settings.folder.join("postgres/postgres.log");
+        let logs = folder.join("postgres/postgres.log");
         progress(&format!("store: the server's log is {}", logs.display()));
     }
     Ok(report)

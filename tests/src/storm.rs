@@ -12,11 +12,14 @@ pub mod plan;
 pub mod receipts;
 pub mod report;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{protocol::Protocol, suite::progress};
+use crate::{
+    protocol::Protocol,
+    suite::{Folder, progress},
+};
 
 use self::{
     arena::{Arena, ArenaSettings},
@@ -46,7 +49,7 @@ pub struct StormSettings {
     /// How long a supplier takes, ms.
     pub latency_ms: (u64, u64),
     /// Where data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
 }
 
 /// Past the load's end, the fleet has so long to settle everything.
@@ -110,6 +113,9 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         book.len()
     ));
     let not_done = arena.not_done(settings.seed, &book.entries()).await?;
+    arena.end_workers()?;
+    // What nobody waited for any longer is judged too: nothing can follow it now.
+    watched.look()?;
     let lag = arena.lag()?;
     let report = Report::new(
         &settings,

@@ -1,12 +1,18 @@
-//! What every suite's command has in common: a runtime, one line of JSON on stdout, talk on stderr, an exit status.
+//! What every suite's command has in common: a runtime, one line of JSON on stdout, talk on stderr, an exit status, a
+//! folder for its data, and an end when it is told to end.
+//!
+//! Invariant: SIGINT and SIGTERM drop the suite, and with it every server and process that it started; and no folder is
+//! used that held anything before.
 
-use std::{
-    future::Future,
-    path::PathBuf,
-    process::{ExitCode, id},
-};
+mod folder;
+mod interrupt;
+
+use std::{future::Future, process::ExitCode};
 
 use serde_json::Value;
+
+pub use folder::Folder;
+pub use interrupt::Interrupt;
 
 /// What a suite came to.
 pub trait Verdict {
@@ -20,8 +26,16 @@ pub trait Verdict {
 /// The exit status of a suite that could not be run.
 pub const COULD_NOT_RUN: u8 = 3;
 
-/// Runs a suite to its end and prints its verdict.
+/// Runs a suite to its end, or until it is told to end, and prints its verdict.
 pub fn conclude<V: Verdict>(
+    name: &str,
+    suite: impl Future<Output = anyhow::Result<V>>,
+) -> ExitCode {
+    carry_out(name, async { Interrupt::listen()?.unless(suite).await })
+}
+
+/// Runs a suite that heeds [`Interrupt`] itself, and prints its verdict.
+pub fn carry_out<V: Verdict>(
     name: &str,
     suite: impl Future<Output = anyhow::Result<V>>,
 ) -> ExitCode {
@@ -63,11 +77,6 @@ pub fn progress(line: &str) {
     {
         eprintln!("{line}");
     }
-}
-
-/// The folder that was asked for, or a new one among the temporary files.
-pub fn folder(asked: Option<PathBuf>, name: &str) -> PathBuf {
-    asked.unwrap_or_else(|| std::env::temp_dir().join(format!("argosy-{name}-{}", id())))
 }
 
 /// Leaves out of a command's environment what `cargo run` says of the package that it runs: build scripts look at it

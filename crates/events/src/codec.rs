@@ -5,7 +5,7 @@ use prost::Message;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::{Invalid, PayloadError, json};
+use crate::{Invalid, Payload, PayloadError, json};
 
 /// The path of the whole body.
 const DOCUMENT: &str = "data";
@@ -39,18 +39,40 @@ impl Encoding {
     }
 }
 
-pub(crate) fn decode<M: Message + Default + DeserializeOwned>(
+/// What becomes of a JSON body's fields that its type does not have. In protobuf they are always ignored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UnknownFields {
+    Ignored,
+    Refused,
+}
+
+/// Decodes and checks.
+pub(crate) fn decode<M: Payload + Message + Default + DeserializeOwned>(
     content_type: Option<&str>,
     bytes: &[u8],
+    unknown: UnknownFields,
 ) -> Result<M, PayloadError> {
-    match Encoding::of(content_type)? {
-        Encoding::Protobuf => M::decode(bytes).map_err(|error| PayloadError::Undecodable {
-            path: field_of(&error),
-            message: "is not the protobuf of its type, or is cut off".to_owned(),
-        }),
-        Encoding::Json => json::read(bytes, DOCUMENT)
-            .map_err(|Invalid { path, message }| PayloadError::Undecodable { path, message }),
-    }
+    let encoding = Encoding::of(content_type)?;
+    let body = match (encoding, unknown) {
+        (Encoding::Protobuf, _) => {
+            <M as Message>::decode(bytes).map_err(|error| PayloadError::Undecodable {
+                path: field_of(&error),
+                message: "is not the protobuf of its type, or is cut off".to_owned(),
+            })
+        }
+        (Encoding::Json, UnknownFields::Ignored) => {
+            json::read(bytes, DOCUMENT).map_err(undecodable)
+        }
+        (Encoding::Json, UnknownFields::Refused) => {
+            json::read_strict(bytes, DOCUMENT).map_err(undecodable)
+        }
+    }?;
+    M::check(&body).map_err(|invalid| as_sent(encoding, invalid))?;
+    Ok(body)
+}
+
+fn undecodable(Invalid { path, message }: Invalid) -> PayloadError {
+    PayloadError::Undecodable { path, message }
 }
 
 fn not_decoded(message: impl Into<String>) -> PayloadError {
@@ -68,14 +90,14 @@ pub(crate) fn hash<M: Message>(message: &M) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()
 }
 
-/// The path of a field of a message, as a sender of this content type writes it.
-pub(crate) fn as_sent(content_type: Option<&str>, invalid: Invalid) -> Invalid {
-    match Encoding::of(content_type) {
-        Ok(Encoding::Json) => Invalid {
+/// The path of a field of a message, as a sender in this encoding writes it.
+fn as_sent(encoding: Encoding, invalid: Invalid) -> Invalid {
+    match encoding {
+        Encoding::Json => Invalid {
             path: camel_case(&invalid.path),
             ..invalid
         },
-        Ok(Encoding::Protobuf) | Err(_) => invalid,
+        Encoding::Protobuf => invalid,
     }
 }
 

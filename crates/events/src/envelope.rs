@@ -123,6 +123,13 @@ impl EnvelopeError {
             Self::Document(_) => "data",
         }
     }
+
+    /// What is wrong, without the attribute's name: for whoever tells that beside it.
+    pub fn message(&self) -> String {
+        let text = self.to_string();
+        let named = format!("attribute {} ", self.attribute());
+        text.strip_prefix(&named).unwrap_or(&text).to_owned()
+    }
 }
 
 impl Envelope {

@@ -1,9 +1,16 @@
 //! Reads JSON from outside, and says what is wrong with it in sentences of our own.
 //!
 //! Invariant: an error has the field's path and what is wanted there. What was found is never repeated, since it may be
-//! personal, and neither is the parser's text, which is about our types and not about the sender's document.
+//! personal, and neither is the parser's text, which is about our types and not about the sender's document. What is
+//! asked as an [`Object`] is never read from a list by the places of its values.
 
-use serde::de::DeserializeOwned;
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_ignored::Path;
 use serde_json::error::Category;
 
 use crate::Invalid;
@@ -11,19 +18,98 @@ use crate::Invalid;
 /// Longest path shown in an error.
 const PATH_CHARS_MAX: usize = 200;
 
-/// Reads one whole document; `whole` is its path in errors that belong to no field.
+/// A value that is read from a JSON object alone. What derives `Deserialize` would take a list as well, each field from
+/// its place in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+/// Reads one whole document, which is an object; `whole` is its path in errors that belong to no field. Fields that
+/// `T` does not know are its own matter.
 ///
 /// # Errors
 ///
 /// The first field that is not as it should be.
 pub fn read<T: DeserializeOwned>(bytes: &[u8], whole: &str) -> Result<T, Invalid> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| refused(whole, &error.path().to_string(), error.inner()))?;
-    reader
-        .end()
-        .map_err(|error| invalid(whole, broken(&error)))?;
+    let value = object(&mut reader, whole)?;
+    ended(&mut reader, whole)?;
     Ok(value)
+}
+
+/// As [`read`], and no field may be there that `T` would ignore.
+///
+/// # Errors
+///
+/// As for [`read`]; the first field that is unknown, at any depth.
+pub fn read_strict<T: DeserializeOwned>(bytes: &[u8], whole: &str) -> Result<T, Invalid> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let mut unknown = None;
+    let mut note = |path: Path<'_>| {
+        unknown.get_or_insert_with(|| shown(&named(&path)));
+    };
+    let value = object(
+        serde_ignored::Deserializer::new(&mut reader, &mut note),
+        whole,
+    )?;
+    ended(&mut reader, whole)?;
+    match unknown {
+        Some(path) => Err(invalid(path, "is unknown here")),
+        None => Ok(value),
+    }
+}
+
+fn object<'de, T, D>(reader: D, whole: &str) -> Result<T, Invalid>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(reader);
+    match read {
+        Ok(Object(value)) => Ok(value),
+        Err(error) => Err(refused(whole, &error.path().to_string(), error.inner())),
+    }
+}
+
+fn ended(
+    reader: &mut serde_json::Deserializer<serde_json::de::SliceRead<'_>>,
+    whole: &str,
+) -> Result<(), Invalid> {
+    reader.end().map_err(|error| invalid(whole, broken(&error)))
+}
+
+/// The path of a field, written as in errors.
+fn named(path: &Path<'_>) -> String {
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", named(parent)),
+        Path::Map { parent, key } => match named(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => named(parent),
+    }
 }
 
 fn invalid(path: impl Into<String>, message: impl Into<String>) -> Invalid {
@@ -140,6 +226,12 @@ mod tests {
         quantity: u32,
     }
 
+    #[derive(Debug, Deserialize)]
+    struct Basket {
+        lines: Vec<Object<Line>>,
+        gift: Option<Object<Line>>,
+    }
+
     #[test]
     fn errors_have_the_fields_path_and_nothing_of_the_value_or_the_parser() {
         let cases = [
@@ -184,6 +276,55 @@ mod tests {
         }
         let long = format!(r#"{{"{}":1}}"#, "x".repeat(10_000));
         let error = read::<Asked>(long.as_bytes(), "body").unwrap_err();
+        assert_eq!(error.path.len(), PATH_CHARS_MAX);
+    }
+
+    #[test]
+    fn an_object_is_never_read_from_a_list_at_any_depth() {
+        let deep = "[".repeat(100_000);
+        for (document, wanted) in [
+            (r#"[[{"quantity":1}],null]"#, "body must be an object"),
+            ("[]", "body must be an object"),
+            (&deep, "body must be an object"),
+            (r#"{"lines":[[1]]}"#, "lines[0] must be an object"),
+            (r#"{"lines":[null]}"#, "lines[0] must be an object"),
+            (r#"{"lines":[],"gift":[1]}"#, "gift must be an object"),
+        ] {
+            let error = read::<Basket>(document.as_bytes(), "body").unwrap_err();
+            assert_eq!(error.to_string(), wanted);
+            let error = read_strict::<Basket>(document.as_bytes(), "body").unwrap_err();
+            assert_eq!(error.to_string(), wanted);
+        }
+        let gone = br#"{"lines":[{"quantity":1}],"gift":null}"#;
+        assert!(read::<Basket>(gone, "body").unwrap().gift.is_none());
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_refused_by_its_path_where_that_is_asked() {
+        for (document, wanted) in [
+            (r#"{"lines":[],"Gift":1}"#, "Gift is unknown here"),
+            (r#"{"lines":[],"gift\u0000":null}"#, "gift is unknown here"),
+            (
+                r#"{"lines":[{"quantity":1},{"quantity":1,"sku":{"a":[1]}}]}"#,
+                "lines[1].sku is unknown here",
+            ),
+            (
+                r#"{"lines":[],"gift":{"quantity":1,"to":"Jane"}}"#,
+                "gift.to is unknown here",
+            ),
+            (r#"{"x":1,"lines":{}}"#, "lines must be a list"),
+            (
+                r#"{"lines":[],"x":1} {}"#,
+                "body must be one JSON document (line 1, column 20)",
+            ),
+        ] {
+            let error = read_strict::<Basket>(document.as_bytes(), "body").unwrap_err();
+            assert_eq!(error.to_string(), wanted, "{document}");
+        }
+        let newer = br#"{"lines":[{"quantity":1,"sku":"a"}],"to":"Jane"}"#;
+        assert_eq!(read::<Basket>(newer, "body").unwrap().lines.len(), 1);
+        let long = format!(r#"{{"lines":[],"{}":1}}"#, "x".repeat(10_000));
+        let error = read_strict::<Basket>(long.as_bytes(), "body").unwrap_err();
         assert_eq!(error.path.len(), PATH_CHARS_MAX);
     }
 }

@@ -3,7 +3,9 @@
 //! # Behaviour
 //!
 //! - A body is protobuf, or JSON by the proto3 mapping (64-bit integers may be strings); both decode to one message
-//!   and have one [`Payload::body_hash`]. Unknown fields are ignored in both.
+//!   and have one [`Payload::body_hash`].
+//! - Fields that a type does not have are ignored in records ([`Payload::decode`]), so that a newer producer's can be
+//!   read; in JSON from outside ([`validate_any`]) they are refused, so that a misspelt name is not lost.
 //! - What decodes is checked: a [`Payload`] in hand has its key, its currencies and its bounds.
 //! - An envelope is read from CloudEvents headers (binary mode, [`Envelope::read`]) or a CloudEvents JSON document
 //!   ([`structured`]); every attribute is bounded, and free of control characters.

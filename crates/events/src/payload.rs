@@ -22,7 +22,8 @@ pub trait Payload: Clone + Debug + Send + Sync + 'static {
     /// The first field that is not as it should be.
     fn check(&self) -> Result<(), Invalid>;
 
-    /// Decodes and checks. Without content type the bytes are protobuf.
+    /// Decodes and checks a record's value. Without content type the bytes are protobuf. Fields that the type does not
+    /// have are ignored: a newer producer may have written them.
     ///
     /// # Errors
     ///
@@ -56,6 +57,12 @@ pub enum PayloadError {
         path: String,
         /// What is wrong there, without what was found.
         message: String,
+    },
+    /// Nobody knows what they should be.
+    #[error("type is not known: use one of {known}")]
+    UnknownType {
+        /// The types that may come from outside.
+        known: String,
     },
     /// They are, but no record of their topic can hold them.
     #[error("body is longer than {bytes_max} bytes, the most that its topic takes")]

@@ -26,10 +26,7 @@ macro_rules! payload {
                 content_type: Option<&str>,
                 bytes: &[u8],
             ) -> Result<Self, $crate::PayloadError> {
-                let body: Self = $crate::codec::decode(content_type, bytes)?;
-                body.check()
-                    .map_err(|invalid| $crate::codec::as_sent(content_type, invalid))?;
-                Ok(body)
+                $crate::codec::decode(content_type, bytes, $crate::codec::UnknownFields::Ignored)
             }
 
             fn encode(&self) -> bytes::Bytes {

@@ -1,9 +1,12 @@
 //! Takes in an event of any business type, as the gateway does.
 
 use bytes::Bytes;
+use prost::Message;
+use serde::de::DeserializeOwned;
 
 use crate::{
     Payload, PayloadError, catalogue,
+    codec::{self, UnknownFields},
     orders::v1::{OrderApproved, OrderPlaced, OrderRefused, OrderRouted},
 };
 
@@ -38,12 +41,14 @@ const TYPES: &[(&str, Validate)] = &[
     (OrderRefused::TYPE, validate::<OrderRefused>),
 ];
 
-/// Decodes and checks a body by the name of its type.
+/// Decodes and checks a body by the name of its type. A JSON body may have no field that its type has not: a name that
+/// is misspelt would be lost without a word, as the body is written anew. Protobuf has no names, and such fields of it
+/// are left out.
 ///
 /// # Errors
 ///
-/// As [`Payload::decode`]; `Invalid` at `type` for a type that is not in the catalogue, naming those that are; `TooLarge`
-/// for a body that its topic cannot take.
+/// As [`Payload::decode`]; `Undecodable` at a field that is unknown; `UnknownType` for a type that is not in the
+/// catalogue; `TooLarge` for a body that its topic cannot take.
 pub fn validate_any(
     event_type: &str,
     content_type: Option<&str>,
@@ -51,19 +56,19 @@ pub fn validate_any(
 ) -> Result<Validated, PayloadError> {
     let Some((_, validate)) = TYPES.iter().find(|(known, _)| *known == event_type) else {
         let known: Vec<&str> = TYPES.iter().map(|(known, _)| *known).collect();
-        return Err(PayloadError::Invalid {
-            path: "type".to_owned(),
-            message: format!("is not known: use one of {}", known.join(", ")),
+        return Err(PayloadError::UnknownType {
+            known: known.join(", "),
         });
     };
     validate(content_type, bytes)
 }
 
-fn validate<P: Payload>(
+fn validate<P: Payload + Message + Default + DeserializeOwned>(
     content_type: Option<&str>,
     bytes: &[u8],
 ) -> Result<Validated, PayloadError> {
-    publishable(&P::decode(content_type, bytes)?)
+    let body: P = codec::decode(content_type, bytes, UnknownFields::Refused)?;
+    publishable(&body)
 }
 
 /// The record of a body that was checked.

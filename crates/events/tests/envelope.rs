@@ -163,3 +163,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_can_be_told_without_the_attributes_name() {
+    let read = |headers: &[Header]| Envelope::read(headers, "t", 0, 0).unwrap_err();
+    let error = read(&[]);
+    assert_eq!(
+        (error.attribute(), &*error.message()),
+        ("ce_type", "is missing")
+    );
+    let error = read(&[("ce_type".to_owned(), "x".repeat(256).into())]);
+    assert_eq!(error.message(), "is longer than 255 characters");
+    let error = EnvelopeError::Document("has no data".to_owned());
+    assert_eq!(error.message(), "the CloudEvents document has no data");
+}

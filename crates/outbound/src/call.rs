@@ -101,6 +101,39 @@ impl Response {
     }
 }
 
+/// Reads an answer and classifies it. It may hold what the answer must be about, so that another's is not taken for it.
+pub struct Read<T>(Arc<ReadFn<T>>);
+
+type ReadFn<T> = dyn Fn(&Response) -> Result<T, Failure> + Send + Sync;
+
+impl<T> Read<T> {
+    /// It must say of an answer that breaks the contract that it is ambiguous.
+    pub fn new(read: impl Fn(&Response) -> Result<T, Failure> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// What the answer means.
+    ///
+    /// # Errors
+    ///
+    /// The failure that the answer is, with its class.
+    pub fn read(&self, response: &Response) -> Result<T, Failure> {
+        (self.0)(response)
+    }
+}
+
+impl<T> Clone for Read<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Read<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Read")
+    }
+}
+
 /// A vendor call as a value: what to send, to whom, what a repeat would do, how to read the answer (which classifies
 /// it), and how to find out later whether it happened.
 #[must_use = "a call does nothing until a context sends it"]
@@ -117,7 +150,7 @@ pub struct Call<T> {
     /// What to send.
     pub request: Request,
     /// Reads and classifies the answer.
-    pub read: fn(&Response) -> Result<T, Failure>,
+    pub read: Read<T>,
     /// How to find the effect later.
     pub lookup: Option<Lookup<T>>,
 }
@@ -128,5 +161,5 @@ pub struct Lookup<T> {
     /// What to send.
     pub request: Request,
     /// Reads the answer; `None` if it did not happen.
-    pub read: fn(&Response) -> Result<Option<T>, Failure>,
+    pub read: Read<Option<T>>,
 }

@@ -48,7 +48,7 @@ mod status;
 mod target;
 
 pub use argosy_kernel::claims::Repeat;
-pub use call::{Call, Dependency, Lookup, Method, Recorded, Request, Response};
+pub use call::{Call, Dependency, Lookup, Method, Read, Recorded, Request, Response};
 pub use failure::{Class, Decision, Failure};
 pub use journal::{Admission, Journal, Outcome, Recall};
 pub use layers::record::OUTCOME_BYTES_MAX;

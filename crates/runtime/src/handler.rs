@@ -101,7 +101,9 @@ fn decode<T: Payload>(record: &Delivered) -> Result<Event<T>, Failure> {
     let value = record.data.as_deref().unwrap_or_default();
     let body = T::decode(envelope.content_type.as_deref(), value).map_err(|error| {
         let cause = match &error {
-            PayloadError::Undecodable { .. } => Death::Undecodable,
+            PayloadError::Undecodable { .. } | PayloadError::UnknownType { .. } => {
+                Death::Undecodable
+            }
             PayloadError::Invalid { .. } | PayloadError::TooLarge { .. } => Death::Invalid,
         };
         Failure::dead(cause, error.to_string())

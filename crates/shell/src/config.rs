@@ -101,7 +101,9 @@ impl Config {
             Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(String::new())
             }
-            Err(error) => Err(format!("cannot be read: {error}")),
+            Err(error) => Err(format!(
+                "cannot be read: {error}; name another file with --config or ARGOSY_CONFIG"
+            )),
             Ok(bytes) if bytes.len() > FILE_BYTES_MAX => {
                 Err(format!("is larger than {FILE_BYTES_MAX} bytes"))
             }
@@ -109,10 +111,7 @@ impl Config {
         };
         let text = text.map_err(|message| ConfigError {
             faults: vec![Fault {
-                origin: Origin::File {
-                    path: name.clone(),
-                    line: 1,
-                },
+                origin: Origin::WholeFile(name.clone()),
                 key: String::new(),
                 message,
             }],

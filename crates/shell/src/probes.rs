@@ -20,9 +20,9 @@ mod health;
 
 pub use health::{Asked, HEARTBEAT_AGE_MAX, Health, Line, Readiness};
 
-/// The probes' address cannot be listened on.
+/// An address cannot be listened on; `source()` keeps why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {listen} for {what}: {source}; set another address with {key}")]
+#[error("cannot listen on {listen} for {what}; set another address with {key}")]
 pub struct ListenError {
     listen: SocketAddr,
     what: &'static str,

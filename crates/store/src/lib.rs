@@ -10,6 +10,6 @@ pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX
 pub use port::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
     OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelinePlace,
-    TimelineRow, is_final,
+    TimelineRow, finality,
 };
 pub use postgres::Postgres;

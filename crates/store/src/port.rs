@@ -270,9 +270,14 @@ impl TimelinePlace {
     };
 }
 
-/// Whether an event is settled in this state: nothing overwrites it.
-pub fn is_final(state: &str) -> bool {
-    matches!(state, "done" | "skipped" | "dead")
+/// How much a state says of an event: a state is overwritten only by one that says more, or by a later one if neither
+/// is settled. What is done stays done when a copy with another body dies, and a dead event may be done after all.
+pub fn finality(state: &str) -> i16 {
+    match state {
+        "done" | "skipped" => 2,
+        "dead" => 1,
+        _ => 0,
+    }
 }
 
 /// How an event stands with one worker.
@@ -280,7 +285,7 @@ pub fn is_final(state: &str) -> bool {
 pub struct EventStatus {
     /// The worker, or `gateway`.
     pub worker: Arc<str>,
-    /// As in `TimelineRow::state`. Final states (done, skipped, dead) are never overwritten by others.
+    /// As in `TimelineRow::state`; see [`finality`].
     pub state: Arc<str>,
     /// Milliseconds since 1970 of the step that led there.
     pub at_ms: i64,

@@ -1,12 +1,13 @@
 //! The neutral supplier contract: orders by draft and confirmation, found again by our reference.
 //!
 //! The contract is written down in `contracts/supplier/`. Invariant: a draft names our reference, so that whether it
-//! happened can be asked; an order that the supplier already holds under it is ours and counts as drafted.
+//! happened can be asked; an order that the supplier already holds under it is ours and counts as drafted, and an answer
+//! about any other order counts as none.
 
 use std::sync::Arc;
 
 use argosy_events::orders::v1::{Address, Money};
-use argosy_outbound::{Call, Dependency, Lookup, Method, Repeat, Request};
+use argosy_outbound::{Call, Dependency, Lookup, Method, Read, Repeat, Request};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ mod body;
 mod path;
 mod problem;
 
-pub use problem::{Code, Fault, Refusal};
+pub use problem::{Code, Fault, Refusal, Verdict};
 
 /// A supplier as this fleet knows it.
 #[derive(Clone, Debug)]
@@ -83,38 +84,41 @@ pub struct Confirmed {
 
 impl Supplier {
     /// Drafts an order. Nothing is delivered or charged before it is confirmed.
-    pub fn draft(&self, order: &NewOrder) -> Call<Draft> {
+    pub fn draft(&self, order: &NewOrder) -> Call<Verdict<Draft>> {
         let find = format!(
             "/v1/orders?external_order_id={}",
             path::encoded(&order.external_order_id)
         );
+        let reference: Arc<str> = order.external_order_id.as_str().into();
+        let sought = Arc::clone(&reference);
         Call {
             dependency: self.dependency.clone(),
             operation: "draft-order",
             repeat: self.repeat,
             cost: 1,
             request: post("/v1/orders".to_owned(), body::draft(order)),
-            read: answer::draft,
+            read: Read::new(move |response| answer::draft(response, &reference)),
             lookup: self.has_lookup.then(|| Lookup {
                 request: get(find),
-                read: answer::found_draft,
+                read: Read::new(move |response| answer::found_draft(response, &sought)),
             }),
         }
     }
 
     /// Confirms a draft: from here on it is delivered and charged.
-    pub fn confirm(&self, draft: &Draft) -> Call<Confirmed> {
+    pub fn confirm(&self, draft: &Draft) -> Call<Verdict<Confirmed>> {
         let order = format!("/v1/orders/{}", path::encoded(&draft.order_id));
+        let (asked, sought) = (draft.clone(), draft.clone());
         Call {
             dependency: self.dependency.clone(),
             operation: "confirm-order",
             repeat: self.repeat,
             cost: 1,
             request: post(format!("{order}/confirm"), Bytes::from_static(b"{}")),
-            read: answer::confirmed,
+            read: Read::new(move |response| answer::confirmed(response, &asked)),
             lookup: self.has_lookup.then(|| Lookup {
                 request: get(order),
-                read: answer::found_confirmed,
+                read: Read::new(move |response| answer::found_confirmed(response, &sought)),
             }),
         }
     }

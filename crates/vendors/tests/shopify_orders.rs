@@ -183,6 +183,38 @@ fn what_is_no_json_document_is_refused_as_a_body() {
 }
 
 #[test]
+fn a_list_is_never_taken_for_an_object() {
+    let must_be = |body: &str, path: &str| {
+        let error = Order::parse(body.as_bytes()).unwrap_err();
+        assert_eq!(
+            (error.path.as_str(), error.message.as_str()),
+            (path, "must be an object")
+        );
+    };
+    let in_places = r##"[1,"#1","2026-11-21T12:00:00Z","USD","1.00",[],null,null]"##;
+    must_be(in_places, "body");
+    must_be("[]", "body");
+    must_be(&"[".repeat(100_000), "body");
+    for (pointer, value, path) in [
+        (
+            "/line_items/1",
+            json!([11, null, null, 1, "1.00"]),
+            "line_items[1]",
+        ),
+        ("/customer", json!([1, null, null, null, null]), "customer"),
+        (
+            "/shipping_address",
+            json!(vec![json!(null); 9]),
+            "shipping_address",
+        ),
+    ] {
+        let mut body = full();
+        *body.pointer_mut(pointer).unwrap() = value;
+        must_be(&body.to_string(), path);
+    }
+}
+
+#[test]
 fn what_the_event_refuses_is_refused_before_it_is_published() {
     let mut body = full();
     body["line_items"][1]["id"] = body["line_items"][0]["id"].clone();

@@ -6,6 +6,7 @@ use argosy_broker::BrokerError;
 use argosy_shell::{
     config::{Config, ConfigError},
     exit::Exit,
+    probes::ListenError,
 };
 use argosy_store::StoreError;
 
@@ -26,7 +27,7 @@ impl Failed {
 }
 
 /// The broker did not do as asked: says which one, and where it was named.
-pub(crate) fn at_broker(config: &Config) -> impl Fn(BrokerError) -> Failed {
+pub(crate) fn at_broker(config: &Config) -> impl Fn(BrokerError) -> Failed + use<> {
     let bootstrap = config.broker.bootstrap.join(", ");
     move |error| Failed {
         exit: match error {
@@ -51,13 +52,14 @@ pub(crate) fn at_store(error: StoreError) -> Failed {
     }
 }
 
-/// What is not said to be something else is a plain failure.
+/// What is not said to be something else is a plain failure, unless it is the configuration that must change.
 impl<E: Into<anyhow::Error>> From<E> for Failed {
     fn from(error: E) -> Self {
         let error: anyhow::Error = error.into();
-        let exit = match error.downcast_ref::<ConfigError>() {
-            Some(_) => Exit::Configuration,
-            None => Exit::Failed,
+        let exit = if error.is::<ConfigError>() || error.is::<ListenError>() {
+            Exit::Configuration
+        } else {
+            Exit::Failed
         };
         Self { exit, error }
     }

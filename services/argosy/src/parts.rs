@@ -113,10 +113,11 @@ fn dependency(name: &str, supplier: &config::Supplier) -> DependencySettings {
 pub(crate) fn watch(process: &Process, admin: Arc<dyn Admin>, store: Arc<dyn Store>) {
     let (health, stop) = (process.health.clone(), process.ended.clone());
     process.tracker.spawn(async move {
+        let (mut of_broker, mut of_store) = (Watched::new("broker"), Watched::new("store"));
         loop {
             let (broker, store) = tokio::join!(admin.ping(PING_MAX), ping(&*store));
-            report(&health, "broker", broker);
-            report(&health, "store", store);
+            of_broker.report(&health, broker);
+            of_store.report(&health, store);
             let slept = stop
                 .run_until_cancelled(tokio::time::sleep(WATCH_EVERY))
                 .await;
@@ -133,9 +134,57 @@ async fn ping(store: &dyn Store) -> Result<(), StoreError> {
         .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))
 }
 
-fn report(health: &Health, name: &str, answer: Result<(), impl std::fmt::Display>) {
-    match answer {
-        Ok(()) => health.ready(name, Readiness::Ok, "answers"),
-        Err(error) => health.ready(name, Readiness::Degraded, error.to_string()),
+/// Something that is asked how it is. Probes are open to anybody: why it does not answer is for the log, once each time
+/// that it changes.
+struct Watched {
+    name: &'static str,
+    logged: Option<String>,
+}
+
+impl Watched {
+    fn new(name: &'static str) -> Self {
+        Self { name, logged: None }
+    }
+
+    fn report(&mut self, health: &Health, answer: Result<(), impl std::fmt::Display>) {
+        let name = self.name;
+        let why = answer.err().map(|error| error.to_string());
+        match &why {
+            None => health.ready(name, Readiness::Ok, "answers"),
+            Some(_) => {
+                let told = "does not answer as it should: see the log";
+                health.ready(name, Readiness::Degraded, told);
+            }
+        }
+        if why != self.logged {
+            match &why {
+                None => tracing::info!(part = name, "answers again"),
+                Some(error) => tracing::warn!(part = name, %error, "does not answer as it should"),
+            }
+        }
+        self.logged = why;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_tells_that_a_dependency_is_away_and_not_what_it_said() {
+        let health = Health::new();
+        let mut watched = Watched::new("store");
+        let told = |health: &Health| {
+            let lines = health.readiness(tokio::time::Instant::now());
+            (lines[0].readiness, lines[0].detail.clone())
+        };
+        let error = "password authentication failed for user \"argosy\" at 10.0.0.7:5432";
+        watched.report(&health, Err::<(), _>(error));
+        assert_eq!(watched.logged.as_deref(), Some(error));
+        let (readiness, detail) = told(&health);
+        assert_eq!(readiness, Readiness::Degraded);
+        assert_eq!(detail, "does not answer as it should: see the log");
+        watched.report(&health, Ok::<(), String>(()));
+        assert_eq!(told(&health), (Readiness::Ok, "answers".to_owned()));
     }
 }

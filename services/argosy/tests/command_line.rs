@@ -82,6 +82,12 @@ fn an_unknown_command_or_worker_is_a_usage_error() {
     assert_fails(&["worker", "pricing"], &[], 2, &["orders", "chronicle"]);
     assert_fails(&["worker"], &[], 2, &["NAME"]);
     assert_fails(
+        &["worker", "orders", "chronicle", "orders"],
+        &[],
+        2,
+        &["worker orders is named twice"],
+    );
+    assert_fails(
         &[
             "effects", "resolve", "--event", "e", "--worker", "w", "--name", "n", "--key", "k",
         ],
@@ -180,6 +186,14 @@ fn what_a_process_needs_is_asked_for_before_it_starts() {
 }
 
 #[test]
+fn a_configuration_file_that_cannot_be_read_is_named_with_the_remedy() {
+    for file in ["/nonexistent", "/"] {
+        let said = [&*format!("{file}: cannot be read: "), "--config"];
+        assert_fails(&["config", "show", "--config", file], &[], 78, &said);
+    }
+}
+
+#[test]
 fn production_refuses_the_sandbox_and_a_missing_operator_token() {
     let production = [
         ("ARGOSY__PROFILE", "production"),
@@ -243,6 +257,12 @@ fn publish_refuses_what_is_no_json_or_not_there() {
         &[],
         3,
         &["cannot read none.json"],
+    );
+    assert_fails(
+        &[&publish[..], &["/"]].concat(),
+        &[],
+        1,
+        &["cannot read /: ", "or - for stdin"],
     );
     assert_fails(&[&publish[..], &["-"]].concat(), &[], 1, &["- is no JSON"]);
 }

@@ -149,36 +149,49 @@ fn a_gateway_without_broker_is_alive_and_not_ready_and_a_second_signal_ends_it()
 }
 
 #[test]
-fn a_worker_without_broker_and_store_stays_alive_and_says_why_it_waits() {
+fn a_worker_without_broker_and_store_stays_alive_and_says_what_it_waits_for_and_in_the_log_why() {
     let mut worker = Process::start(&["worker", "chronicle"], &[]);
     let at = address(&worker.await_line("probes listen on"));
     assert!(get(&at, "/livez?verbose").contains("[+]canary ok"));
     assert!(get(&at, "/startupz").starts_with("HTTP/1.1 503"));
+    worker.await_line("does not answer as it should");
     let ready = get(&at, "/readyz?verbose");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    assert!(ready.contains("see the log"), "{ready}");
+    for inside in ["127.0.0.1", "refused", "os error", "argosy@"] {
+        assert!(!ready.contains(inside), "{inside}: {ready}");
+    }
     worker.signal("-TERM");
     assert_eq!(worker.await_end(), Some(0), "{:#?}", worker.heard);
 }
 
 #[test]
-fn an_address_in_use_is_named_with_its_key() {
+fn an_address_in_use_is_named_once_with_its_key_and_is_the_configurations_fault() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     for (command, key) in [
         (&["gateway"][..], "gateway.listen"),
         (&["worker", "chronicle"], "probes.listen"),
+        (&["sandbox"], "sandbox.listen"),
     ] {
         let variables = [
             ("ARGOSY__GATEWAY__LISTEN", &*at),
             ("ARGOSY__PROBES__LISTEN", &*at),
+            ("ARGOSY__SANDBOX__LISTEN", &*at),
+            SANDBOX[1],
+            SANDBOX[2],
         ];
         let mut process = Process::start(command, &variables);
-        assert_eq!(process.await_end(), Some(1), "{:#?}", process.heard);
+        assert_eq!(process.await_end(), Some(78), "{:#?}", process.heard);
+        let last = process.heard.last().unwrap();
+        let (what, _) = key.split_once('.').unwrap();
         assert!(
-            process.heard.iter().any(|line| line.contains(key)),
-            "{:#?}",
-            process.heard
+            last.contains(&format!("cannot listen on {at} for the {what}")),
+            "{last}"
         );
+        let remedy = format!("set another address with {key}");
+        assert!(last.contains(&remedy), "{last}");
+        assert_eq!(last.matches("in use").count(), 1, "{last}");
     }
 }
 

@@ -166,21 +166,20 @@ impl Problem {
 
 impl From<EnvelopeError> for Problem {
     fn from(error: EnvelopeError) -> Self {
-        Self::invalid(
-            error.attribute().trim_start_matches("ce_"),
-            error.to_string(),
-        )
+        Self::invalid(error.attribute().trim_start_matches("ce_"), error.message())
     }
 }
 
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
-        let detail = error.to_string();
         match error {
-            PayloadError::Undecodable { path, .. } | PayloadError::Invalid { path, .. } => {
-                Self::invalid(path, detail)
+            PayloadError::Undecodable { path, message }
+            | PayloadError::Invalid { path, message } => Self::invalid(path, message),
+            PayloadError::UnknownType { known } => {
+                Self::invalid("type", format!("is not known: use one of {known}"))
             }
             PayloadError::TooLarge { .. } => {
+                let detail = error.to_string();
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
             }
         }

@@ -5,7 +5,7 @@ use argosy_events::orders::v1::{
 };
 use argosy_outbound::Failure;
 use argosy_runtime::{Context, Event, Handler, Needs, Outcome};
-use argosy_vendors::supplier::{Item, Metadata, NewOrder, Refusal, Supplier};
+use argosy_vendors::supplier::{Item, Metadata, NewOrder, Refusal, Supplier, Verdict};
 
 use crate::{Routing, reference::reference};
 
@@ -50,15 +50,10 @@ impl Handler for RouteOrder {
             }
         };
         for (name, (supplier, lines)) in split {
-            match place(&order, name, supplier, &lines, cx).await {
-                Ok(routed) => cx.emit(routed),
+            match place(&order, name, supplier, &lines, cx).await? {
+                Verdict::Taken(routed) => cx.emit(routed),
                 // Other suppliers' lines are still theirs to send.
-                Err(failure) => match Refusal::of(&failure) {
-                    Some(refusal) if refusal.code.is_business() => {
-                        cx.emit(refused_by(&order, name, &lines, refusal));
-                    }
-                    _ => return Err(failure),
-                },
+                Verdict::Refused(refusal) => cx.emit(refused_by(&order, name, &lines, &refusal)),
             }
         }
         Ok(Outcome::Done)
@@ -72,13 +67,19 @@ async fn place(
     supplier: &Supplier,
     lines: &[&Line],
     cx: &mut Context,
-) -> Result<OrderRouted, Failure> {
+) -> Result<Verdict<OrderRouted>, Failure> {
     let new_order = new_order(order, supplier, lines);
     let drafting = supplier.draft(&new_order);
-    let draft = cx.effect("draft-order", name, drafting).await?;
+    let draft = match cx.effect("draft-order", name, drafting).await? {
+        Verdict::Taken(draft) => draft,
+        Verdict::Refused(refusal) => return Ok(Verdict::Refused(refusal)),
+    };
     let confirming = supplier.confirm(&draft);
-    let confirmed = cx.effect("confirm-order", name, confirming).await?;
-    Ok(OrderRouted {
+    let confirmed = match cx.effect("confirm-order", name, confirming).await? {
+        Verdict::Taken(confirmed) => confirmed,
+        Verdict::Refused(refusal) => return Ok(Verdict::Refused(refusal)),
+    };
+    Ok(Verdict::Taken(OrderRouted {
         order_id: order.order_id.clone(),
         version: order.version,
         shop: order.shop.clone(),
@@ -86,7 +87,7 @@ async fn place(
         supplier_order_id: confirmed.order_id,
         reference: new_order.external_order_id,
         line_ids: lines.iter().map(|line| line.line_id.clone()).collect(),
-    })
+    }))
 }
 
 fn new_order(order: &Event<OrderApproved>, supplier: &Supplier, lines: &[&Line]) -> NewOrder {
@@ -140,6 +141,7 @@ fn refused_by(
         shop: order.shop.clone(),
         reason: format!("{supplier} refuses: {refusal}"),
         lines: lines.iter().map(of_line).collect(),
+        supplier: supplier.to_owned(),
     }
 }
 
@@ -159,5 +161,6 @@ fn refused(order: &OrderApproved, reason: &str, unserved: &[&Line]) -> OrderRefu
         shop: order.shop.clone(),
         reason: reason.into(),
         lines: lines.collect(),
+        supplier: String::new(),
     }
 }

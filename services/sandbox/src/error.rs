@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}; choose another `listen`")]
+    #[error("cannot listen on {address} for the sandbox; set another address with sandbox.listen")]
     Listen {
         /// The configured address.
         address: std::net::SocketAddr,

@@ -11,7 +11,8 @@ use anyhow::Context as _;
 /// A record to write.
 #[derive(Clone, Debug)]
 pub(super) struct Raw {
-    pub(super) key: Vec<u8>,
+    /// `None` is no key.
+    pub(super) key: Option<Vec<u8>>,
     /// `None` is a tombstone.
     pub(super) value: Option<Vec<u8>>,
     pub(super) headers: Vec<(String, Vec<u8>)>,
@@ -20,7 +21,9 @@ pub(super) struct Raw {
 /// A record as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
-    pub(super) key: Vec<u8>,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) key: Option<Vec<u8>>,
     pub(super) value: Option<Vec<u8>>,
     /// In order; a name may be there more than once.
     pub(super) headers: Vec<(String, String)>,
@@ -31,6 +34,12 @@ impl Written {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// How often a header of this name is there.
+    pub(super) fn times(&self, name: &str) -> usize {
+        let named = self.headers.iter().filter(|(found, _)| found == name);
+        named.count()
     }
 }
 
@@ -58,12 +67,13 @@ pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Resul
     // A file is one record, and an empty one is none: a tombstone comes as a line of its key and nothing behind it.
     if let Some(bytes) = &record.value {
         std::fs::write(&value, bytes)?;
-        kcat.arg("-k")
-            .arg(OsString::from_vec(record.key.clone()))
-            .arg(&value)
-            .stdin(Stdio::null());
+        if let Some(key) = &record.key {
+            kcat.arg("-k").arg(OsString::from_vec(key.clone()));
+        }
+        kcat.arg(&value).stdin(Stdio::null());
     } else {
-        std::fs::write(&value, [&*record.key, b"\t\n"].concat())?;
+        let key = record.key.as_deref().context("a tombstone has a key")?;
+        std::fs::write(&value, [key, b"\t\n"].concat())?;
         kcat.args(["-Z", "-K", "\t"])
             .stdin(std::fs::File::open(&value)?);
     }
@@ -89,7 +99,7 @@ pub(super) fn read(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Written>>
             "-t",
             topic,
             "-f",
-            "%K %S\\n%k%s\\n%h\\n",
+            "%p %o %K %S\\n%k%s\\n%h\\n",
         ])
         .stdin(Stdio::null())
         .output()
@@ -106,9 +116,11 @@ fn parse(mut bytes: &[u8]) -> anyhow::Result<Vec<Written>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let sizes = String::from_utf8(take_line(&mut bytes)?)?;
-        let (key, value) = sizes.split_once(' ').context("no sizes")?;
-        let key = take(&mut bytes, key.parse()?)?.unwrap_or_default();
-        let value = take(&mut bytes, value.parse()?)?;
+        let mut numbers = sizes.split(' ').map(str::parse::<i64>);
+        let mut number = || anyhow::Ok(numbers.next().context("a number is missing")??);
+        let (partition, offset) = (i32::try_from(number()?)?, number()?);
+        let key = take(&mut bytes, number()?)?;
+        let value = take(&mut bytes, number()?)?;
         anyhow::ensure!(
             take_line(&mut bytes)?.is_empty(),
             "kcat printed more than it said"
@@ -121,6 +133,8 @@ fn parse(mut bytes: &[u8]) -> anyhow::Result<Vec<Written>> {
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
         records.push(Written {
+            partition,
+            offset,
             key,
             value,
             headers,
@@ -148,4 +162,30 @@ fn take(bytes: &mut &[u8], size: i64) -> anyhow::Result<Option<Vec<u8>>> {
     let taken = bytes[..size].to_vec();
     *bytes = &bytes[size..];
     Ok(Some(taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_values_are_read_as_bytes_and_null_is_not_empty() {
+        let printed = b"3 17 2 4\n\xff\xfea\nb\n\nce_id=x,a=b=c\n0 0 -1 0\n\n\n0 1 0 -1\n\n\n";
+        let records = parse(printed).unwrap();
+        let parts: Vec<_> = records
+            .iter()
+            .map(|record| (record.key.as_deref(), record.value.as_deref()))
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                (Some(&b"\xff\xfe"[..]), Some(&b"a\nb\n"[..])),
+                (None, Some(&b""[..])),
+                (Some(&b""[..]), None),
+            ]
+        );
+        assert_eq!((records[0].partition, records[0].offset), (3, 17));
+        assert_eq!(records[0].header("a"), Some("b=c"));
+        assert!(parse(b"3 17 2 4\nab").is_err() && parse(b"3 17\n").is_err());
+    }
 }

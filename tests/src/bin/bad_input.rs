@@ -11,14 +11,14 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(after_help = "Example:\n  cargo bad-input")]
 struct Arguments {
-    /// Where data and logs go; kept if a comparison fails.
+    /// Where data and logs go: a new or an empty folder; kept if a comparison fails.
     #[arg(long)]
     folder: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    suite::conclude(
-        "bad-input",
-        bad_input::run(suite::folder(Arguments::parse().folder, "bad-input")),
-    )
+    let Arguments { folder } = Arguments::parse();
+    suite::conclude("bad-input", async {
+        bad_input::run(suite::Folder::prepare(folder, "bad-input")?).await
+    })
 }

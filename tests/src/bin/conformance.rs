@@ -27,7 +27,7 @@ struct Arguments {
     /// Prints the names of all cases and ends.
     #[arg(long)]
     list: bool,
-    /// Where the broker's data and logs go; kept if the run fails.
+    /// Where the broker's data and logs go: a new or an empty folder; kept if the run fails.
     #[arg(long)]
     folder: Option<PathBuf>,
     /// The broker's port; its controller takes the one 100 above.
@@ -55,13 +55,13 @@ fn main() -> ExitCode {
             .with_max_level(level)
             .init();
     }
-    suite::conclude(
-        "conformance",
+    suite::conclude("conformance", async {
         conformance::run(ConformanceSettings {
             cases: arguments.cases,
             protocol: arguments.protocol,
-            folder: suite::folder(arguments.folder, "conformance"),
+            folder: suite::Folder::prepare(arguments.folder, "conformance")?,
             port: arguments.port,
-        }),
-    )
+        })
+        .await
+    })
 }

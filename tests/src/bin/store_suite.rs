@@ -30,7 +30,7 @@ struct Arguments {
     /// Effects claimed and recorded to measure the speed.
     #[arg(long, default_value_t = 50_000)]
     effects: usize,
-    /// Where the server's data goes.
+    /// Where the server's data goes: a new or an empty folder; kept if a rule does not hold.
     #[arg(long)]
     folder: Option<PathBuf>,
     /// The server's port; one by process if not given.
@@ -42,15 +42,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Below the range from which the kernel gives out ports, so that two suites rarely meet.
     let by_process = 18_000 + u16::try_from(std::process::id() % 1_000).unwrap_or(0);
-    suite::conclude(
-        "store-suite",
+    suite::conclude("store-suite", async {
         store_suite::run(StoreSuiteSettings {
-            folder: suite::folder(arguments.folder, "store"),
+            folder: suite::Folder::prepare(arguments.folder, "store")?,
             port: arguments.port.unwrap_or(by_process),
             seeds: arguments.seeds,
             from: arguments.from,
             kills: arguments.kills,
             effects: arguments.effects,
-        }),
-    )
+        })
+        .await
+    })
 }

@@ -13,6 +13,12 @@ use clap::Parser;
 ///
 /// Exit status: 0 the run holds; 1 it does not; 2 it shows too little (a kind of fault did not strike); 3 it could
 /// not be run. The last line of stdout is one JSON object; everything else goes to stderr.
+///
+/// Two times of recovery are printed per kind of fault, as median and longest over its strikes, in seconds.
+/// `resumed`: until each partition that had work at the strike applied a call that came after it.
+/// `backlog_cleared`: until all that was accepted before the strike was applied. Strikes follow each other every 3 to
+/// 8 s, so both hold later strikes as well, the second more than the first; a killed gateway keeps no worker from work.
+/// The longest silence of a partition with work is printed, too. None of these figures is judged.
 #[derive(Debug, Parser)]
 #[command(
     after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --calm --workers 1 --rate 30000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
@@ -45,15 +51,14 @@ struct Arguments {
     /// How long a supplier takes at most; drawn evenly in between.
     #[arg(long, default_value_t = 150)]
     latency_max_ms: u64,
-    /// Where data and logs go; kept if the run fails.
+    /// Where data and logs go: a new or an empty folder; kept if the run fails.
     #[arg(long)]
     folder: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    suite::conclude(
-        "storm",
+    suite::conclude("storm", async {
         storm::run(StormSettings {
             seed: arguments.seed,
             length: Duration::from_secs_f64(arguments.minutes * 60.0),
@@ -66,7 +71,8 @@ fn main() -> ExitCode {
                 arguments.latency_ms,
                 arguments.latency_max_ms.max(arguments.latency_ms),
             ),
-            folder: suite::folder(arguments.folder, &format!("storm-{}", arguments.seed)),
-        }),
-    )
+            folder: suite::Folder::prepare(arguments.folder, &format!("storm-{}", arguments.seed))?,
+        })
+        .await
+    })
 }

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     protocol::broker_settings,
     servers::{Kafka, Postgres, Server as _},
-    suite::{progress, without_package},
+    suite::{Folder, progress, without_package},
 };
 
 /// How long a process that got SIGTERM may take: the shutdown budget and its afterwork.
@@ -41,7 +41,7 @@ const QUESTIONS_MAX: usize = 16;
 /// See the module page.
 #[derive(Debug)]
 pub struct Arena {
-    folder: PathBuf,
+    folder: Folder,
     addresses: Addresses,
     kafka: Arc<Mutex<Kafka>>,
     postgres: Arc<Mutex<Postgres>>,
@@ -62,7 +62,7 @@ impl Arena {
     ///
     /// If any of it does not start; the logs are in the folder.
     pub async fn start(settings: ArenaSettings) -> anyhow::Result<Self> {
-        let folder = settings.folder.clone();
+        let folder = settings.folder.path();
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
         let binary = build()?;
@@ -75,7 +75,7 @@ impl Arena {
         let kafka = Kafka::start_with(&folder.join("kafka"), addresses.kafka, &broker_settings)?;
         let postgres = Postgres::start(&folder.join("postgres"), addresses.postgres)?;
         let config = write_config(
-            &folder,
+            folder,
             &addresses,
             &kafka.bootstrap(),
             &postgres.url(),
@@ -107,7 +107,7 @@ impl Arena {
             extra: process("orders-extra", &["worker", "orders"], 0),
             kafka: Arc::new(Mutex::new(kafka)),
             postgres: Arc::new(Mutex::new(postgres)),
-            folder,
+            folder: settings.folder,
             addresses,
             later: Vec::new(),
             servers_busy: Vec::new(),
@@ -149,12 +149,12 @@ impl Arena {
 
     /// The receipts file.
     pub fn receipts_path(&self) -> PathBuf {
-        self.folder.join("receipts.jsonl")
+        self.folder.path().join("receipts.jsonl")
     }
 
     /// The logs' folder.
     pub fn logs(&self) -> PathBuf {
-        self.folder.join("logs")
+        self.folder.path().join("logs")
     }
 
     /// Processes that ended though nobody struck them.
@@ -174,7 +174,7 @@ impl Arena {
         ]
         .into_iter()
         .filter_map(|(name, file)| {
-            let pid = cpu::pid_in(&self.folder.join(file))?;
+            let pid = cpu::pid_in(&self.folder.path().join(file))?;
             Some((name.to_string(), cpu::seconds_with_children(pid)?))
         });
         ours.chain(servers).collect()
@@ -229,21 +229,34 @@ impl Arena {
         Ok(answers.into_iter().flatten().take(20).collect())
     }
 
-    /// Stops everything; the data is removed unless the run failed.
-    pub fn stop(mut self, keep: bool) {
-        for worker in &mut self.workers {
+    /// Ends the order workers, then the suppliers: no call and no receipt comes after it. A worker that does not end in
+    /// time counts as one that ended unexpectedly.
+    ///
+    /// # Errors
+    ///
+    /// If a process that ended by itself cannot be started again.
+    pub fn end_workers(&mut self) -> anyhow::Result<()> {
+        self.mend()?;
+        let mut workers: Vec<_> = self.workers.iter_mut().chain([&mut self.extra]).collect();
+        for worker in &mut workers {
             worker.terminate();
         }
-        for worker in &mut self.workers {
-            // Killed below if it does not end; the verdict is in already.
-            drop(worker.await_end(END_WITHIN));
-        }
-        for process in [
+        let mut late: Vec<_> = workers.into_iter().filter_map(end_or_kill).collect();
+        self.sandbox.terminate();
+        late.extend(end_or_kill(&mut self.sandbox));
+        self.unexpected.append(&mut late);
+        Ok(())
+    }
+
+    /// Stops everything; the data is removed unless the run failed.
+    pub fn stop(mut self, keep: bool) {
+        let few = [
             &mut self.extra,
             &mut self.chronicle,
             &mut self.gateway,
             &mut self.sandbox,
-        ] {
+        ];
+        for process in self.workers.iter_mut().chain(few) {
             process.kill();
         }
         let mut stopped = self
@@ -260,10 +273,10 @@ impl Arena {
         if keep {
             progress(&format!(
                 "storm: data and logs are kept in {}",
-                self.folder.display()
+                self.folder.path().display()
             ));
-        } else if stopped.is_ok() {
-            drop(std::fs::remove_dir_all(&self.folder));
+        } else if let Err(error) = stopped.and_then(|()| self.folder.remove()) {
+            progress(&format!("storm: {error:#}"));
         }
     }
 
@@ -286,6 +299,23 @@ impl Arena {
 
     fn sandbox_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.addresses.sandbox)
+    }
+}
+
+/// Waits for the end of a process that was told to end; says so if it had to be killed.
+fn end_or_kill(process: &mut Process) -> Option<String> {
+    let late = process.await_end(END_WITHIN).err()?;
+    process.kill();
+    Some(late.to_string())
+}
+
+/// A server that is just being started again holds itself: it can be killed only when its thread has ended.
+impl Drop for Arena {
+    fn drop(&mut self) {
+        for server in self.servers_busy.drain(..) {
+            // What became of the start is nobody's concern now.
+            drop(server.join());
+        }
     }
 }
 

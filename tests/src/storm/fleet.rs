@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,6 +11,9 @@ use std::{
 use anyhow::Context as _;
 
 use super::cpu;
+
+/// How often a process that work depends on is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A process that is started again and again under one name.
 #[derive(Debug)]
@@ -53,6 +57,11 @@ impl Process {
         &self.name
     }
 
+    /// The log of its last start.
+    pub fn log(&self) -> PathBuf {
+        self.logs.join(format!("{}-{}.log", self.name, self.starts))
+    }
+
     /// Starts it, unless it runs.
     ///
     /// # Errors
@@ -63,7 +72,7 @@ impl Process {
             return Ok(());
         }
         self.starts += 1;
-        let log = self.logs.join(format!("{}-{}.log", self.name, self.starts));
+        let log = self.log();
         let file =
             File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
         let child = Command::new(&self.binary)
@@ -72,11 +81,53 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
+            // A terminal's Ctrl-C is for the suite alone, which ends what it started in its own way.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("failed to start {}", self.binary.display()))?;
         self.child = Some(child);
         self.frozen = false;
         Ok(())
+    }
+
+    /// Carries work out that needs it; if it ends by itself, the work is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The work's, or how the process ended.
+    pub async fn while_up<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let ended = async {
+            while self.ended().is_none() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let done = tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = ended => None,
+        };
+        let why = match done {
+            Some(Ok(done)) => return Ok(done),
+            Some(Err(error)) => {
+                // Its end may be why the work failed, and is seen a little later.
+                tokio::time::sleep(LOOK_EVERY).await;
+                Some(error)
+            }
+            None => None,
+        };
+        let ended = self.ended().map(|status| {
+            let log = self.log();
+            let (name, log) = (&self.name, log.display());
+            format!("`{name}` ended by itself: {status}; see {log}")
+        });
+        match (why, ended) {
+            (Some(error), Some(ended)) => Err(error.context(ended)),
+            (Some(error), None) => Err(error),
+            (None, ended) => Err(anyhow::anyhow!(ended.unwrap_or_default())),
+        }
     }
 
     /// Does it run (frozen or not)?
@@ -166,5 +217,45 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, future::BoxFuture};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_dropped_with_an_error_when_the_process_that_it_needs_is_killed() {
+        let logs = tempfile::tempdir().unwrap();
+        let mut process = Process::new("up", Path::new("sleep"), logs.path(), &["60"], &[]);
+        process.start().unwrap();
+        assert_eq!(process.while_up(async { Ok(7) }).await.unwrap(), 7);
+        process.signal("KILL");
+        let works: [BoxFuture<'_, anyhow::Result<()>>; 2] = [
+            std::future::pending().boxed(),
+            async { Err(anyhow::anyhow!("connection refused")) }.boxed(),
+        ];
+        for work in works {
+            let ended = tokio::time::timeout(Duration::from_secs(10), process.while_up(work))
+                .await
+                .unwrap();
+            let error = ended.unwrap_err().to_string();
+            assert!(
+                error.contains("`up` ended by itself: signal: 9") && error.contains("up-1.log"),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_beside_a_living_process_tells_its_own_error() {
+        let logs = tempfile::tempdir().unwrap();
+        let mut process = Process::new("up", Path::new("sleep"), logs.path(), &["60"], &[]);
+        process.start().unwrap();
+        let work = async { anyhow::Result::<()>::Err(anyhow::anyhow!("no order")) };
+        let error = process.while_up(work).await.unwrap_err();
+        assert_eq!(error.to_string(), "no order");
     }
 }

@@ -1,11 +1,20 @@
 //! The verdict, from outside only: what was accepted, what the vendors' receipts say, when.
 //!
 //! Nothing here knows of partitions' owners, stores or logs, except for the printed losses of membership, around
-//! which two calls of one key may overlap.
+//! which two calls of one key of a lost partition may overlap.
 
-use std::collections::{BTreeMap, HashMap};
+mod pace;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use argosy_events::{
+    catalogue::{ORDER_EVENTS, topic},
+    murmur2::partition_for,
+};
 
 use super::receipts::Receipt;
+
+pub use pace::{backlogs_cleared, longest_silence, resumptions};
 
 /// An accepted order event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +30,10 @@ pub struct Accepted {
 }
 
 /// A stretch of time in which an instance may have been a member no more without knowing it, ns since 1970.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
+    /// The partitions of the order topic that it lost.
+    pub partitions: BTreeSet<i32>,
     /// From.
     pub from: u64,
     /// To.
@@ -47,6 +58,17 @@ pub const OPERATIONS: [&str; 2] = ["draft", "confirm"];
 
 /// Violations told at most; more only count.
 const TOLD_MAX: usize = 50;
+
+/// Where the order topic has this key.
+pub fn partition_of(key: &str) -> i32 {
+    partition_for(key.as_bytes(), partitions())
+}
+
+fn partitions() -> i32 {
+    topic(ORDER_EVENTS)
+        .expect("the catalogue has the order topic")
+        .partitions
+}
 
 /// Judges a whole run.
 pub fn judge(accepted: &[Accepted], receipts: &[Receipt], absences: &[Absence]) -> Judgement {
@@ -114,6 +136,13 @@ fn one_after_the_other(
     verdict: &mut Judgement,
     tell: &mut Teller,
 ) {
+    let partition = partition_of(key);
+    let absent = |from: u64, to: u64| {
+        absences
+            .iter()
+            .filter(|away| away.partitions.contains(&partition))
+            .any(|away| from <= away.to && to >= away.from)
+    };
     for pair in calls.windows(2) {
         let [before, after] = pair else { continue };
         if after.sequence < before.sequence {
@@ -130,10 +159,7 @@ fn one_after_the_other(
             ));
         }
         if after.received_at < before.answered_at {
-            let excused = absences
-                .iter()
-                .any(|away| before.received_at <= away.to && after.answered_at >= away.from);
-            if excused {
+            if absent(before.received_at, after.answered_at) {
                 verdict.excused_overlaps += 1;
             } else {
                 tell.violation(format!(
@@ -160,76 +186,11 @@ impl Teller {
     }
 }
 
-/// The longest time without an applied call in a partition that had accepted work to do.
-pub fn longest_silence(
-    accepted: &[Accepted],
-    receipts: &[Receipt],
-    partition_of: impl Fn(&str) -> i32,
-) -> f64 {
-    let mut moments: BTreeMap<i32, Vec<(u64, i64)>> = BTreeMap::new();
-    for event in accepted {
-        let calls = i64::try_from(event.suppliers.len() * OPERATIONS.len()).unwrap_or(i64::MAX);
-        moments
-            .entry(partition_of(&event.key))
-            .or_default()
-            .push((event.at, calls));
-    }
-    for receipt in receipts
-        .iter()
-        .filter(|receipt| receipt.effect == "applied")
-    {
-        moments
-            .entry(partition_of(&receipt.aggregate_key))
-            .or_default()
-            .push((receipt.answered_at, -1));
-    }
-    let mut longest = 0;
-    for moments in moments.values_mut() {
-        moments.sort_unstable();
-        let mut open = 0;
-        let mut since = 0;
-        for &(at, change) in &*moments {
-            if open > 0 && change < 0 {
-                longest = longest.max(at.saturating_sub(since));
-            }
-            if change < 0 || open <= 0 {
-                since = at;
-            }
-            open += change;
-        }
-    }
-    longest as f64 / 1e9
-}
-
-/// For each moment, how long it took until everything accepted before it was applied.
-pub fn recoveries(accepted: &[Accepted], receipts: &[Receipt], moments: &[u64]) -> Vec<f64> {
-    let mut done_at: HashMap<(&str, i64), u64> = HashMap::new();
-    for receipt in receipts
-        .iter()
-        .filter(|receipt| receipt.effect == "applied")
-    {
-        let done = done_at
-            .entry((&receipt.aggregate_key, receipt.sequence))
-            .or_default();
-        *done = (*done).max(receipt.answered_at);
-    }
-    let recovery = |moment: &u64| {
-        let before = accepted.iter().filter(|event| event.at <= *moment);
-        let last = before
-            .filter_map(|event| done_at.get(&(&*event.key, event.sequence)))
-            .max()
-            .copied()
-            .unwrap_or(0);
-        last.saturating_sub(*moment) as f64 / 1e9
-    };
-    moments.iter().map(recovery).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn receipt(
+    pub(super) fn receipt(
         key: &str,
         sequence: i64,
         vendor: &str,
@@ -250,12 +211,20 @@ mod tests {
         }
     }
 
-    fn accepted(key: &str, sequence: i64) -> Accepted {
+    pub(super) fn accepted(key: &str, sequence: i64) -> Accepted {
         Accepted {
             key: key.into(),
             sequence,
             suppliers: vec!["a".into()],
             at: 0,
+        }
+    }
+
+    fn absence(partitions: impl IntoIterator<Item = i32>, from: u64, to: u64) -> Absence {
+        Absence {
+            partitions: partitions.into_iter().collect(),
+            from,
+            to,
         }
     }
 
@@ -321,22 +290,28 @@ mod tests {
         let excused = judge(
             &[accepted("k", 1)],
             &receipts,
-            &[Absence { from: 8, to: 9 }],
+            &[absence([partition_of("k")], 8, 9)],
         );
         assert!(excused.violations.is_empty());
         assert_eq!(excused.excused_overlaps, 1);
     }
 
     #[test]
-    fn silence_counts_only_while_there_is_work() {
-        let events = [Accepted {
-            at: 1_000_000_000,
-            ..accepted("k", 1)
-        }];
+    fn a_lost_membership_excuses_neither_other_partitions_nor_other_times() {
         let receipts = [
-            receipt("k", 1, "a", "draft", 0, 4_000_000_000),
-            receipt("k", 1, "a", "confirm", 0, 5_000_000_000),
+            receipt("k", 1, "a", "draft", 10, 20),
+            receipt("k", 1, "a", "confirm", 15, 22),
         ];
-        assert!((longest_silence(&events, &receipts, |_| 0) - 3.0).abs() < 1e-9);
+        let own = partition_of("k");
+        let others = (0..partitions()).filter(|partition| *partition != own);
+        let absences = [
+            absence(others, 0, 100),
+            absence([], 0, 100),
+            absence([own], 0, 9),
+            absence([own], 23, 100),
+        ];
+        let verdict = judge(&[accepted("k", 1)], &receipts, &absences);
+        assert_eq!(verdict.violations.len(), 1);
+        assert_eq!(verdict.excused_overlaps, 0);
     }
 }

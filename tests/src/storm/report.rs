@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use argosy_events::murmur2::partition_for;
 use serde_json::{Value, json};
 
 use crate::suite::Verdict;
@@ -39,9 +38,6 @@ pub struct Report {
     /// All figures.
     pub figures: Value,
 }
-
-/// Partitions of the order topic.
-const PARTITIONS: i32 = 12;
 
 /// Recalled outcomes that a storm must have seen.
 const RECALLED_MIN: usize = 10;
@@ -87,7 +83,6 @@ impl Report {
             violations.push(format!("{} handlers panicked", evidence.panics));
         }
         violations.extend(arena.unexpected_ends().iter().cloned());
-        let partition_of = |key: &str| partition_for(key.as_bytes(), PARTITIONS);
         let figures = json!({
             "seed": settings.seed,
             "protocol": settings.protocol.name(),
@@ -97,7 +92,7 @@ impl Report {
             "applied": applied,
             "repeats_recognised": repeats,
             "overlaps_around_lost_membership": excused_overlaps,
-            "longest_silence_s": round(judge::longest_silence(&accepted, receipts, partition_of)),
+            "longest_silence_s": round(judge::longest_silence(&accepted, receipts)),
             "effects_per_s": round(effects_per_second(receipts)),
             "faults": faults(struck, &accepted, receipts),
             "evidence": evidence,
@@ -182,14 +177,25 @@ fn faults(struck: &[Struck], accepted: &[judge::Accepted], receipts: &[Receipt])
             .push(strike.at);
     }
     let told = by_kind.into_iter().map(|(kind, moments)| {
-        let mut recoveries = judge::recoveries(accepted, receipts, &moments);
-        recoveries.sort_by(f64::total_cmp);
-        let median = recoveries.get(recoveries.len() / 2).copied().unwrap_or(0.0);
-        let longest = recoveries.last().copied().unwrap_or(0.0);
-        let told = json!({ "struck": moments.len(), "recovery_median_s": round(median), "recovery_longest_s": round(longest) });
+        let resumed = spread(judge::resumptions(accepted, receipts, &moments));
+        let cleared = spread(judge::backlogs_cleared(accepted, receipts, &moments));
+        let told = json!({
+            "struck": moments.len(),
+            "resumed_median_s": resumed.0,
+            "resumed_longest_s": resumed.1,
+            "backlog_cleared_median_s": cleared.0,
+            "backlog_cleared_longest_s": cleared.1,
+        });
         (kind.to_string(), told)
     });
     Value::Object(told.collect())
+}
+
+/// Median and longest.
+fn spread(mut seconds: Vec<f64>) -> (f64, f64) {
+    seconds.sort_by(f64::total_cmp);
+    let at = |index: usize| seconds.get(index).copied().map_or(0.0, round);
+    (at(seconds.len() / 2), at(seconds.len().saturating_sub(1)))
 }
 
 /// Applied calls per second between the first and the last receipt.

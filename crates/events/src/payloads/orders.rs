@@ -101,6 +101,7 @@ fn check_routed(order: &OrderRouted) -> Result<(), Invalid> {
 fn check_refused(order: &OrderRefused) -> Result<(), Invalid> {
     header(&order.order_id, order.version, &order.shop)?;
     text("reason", &order.reason)?;
+    optional_id("supplier", &order.supplier)?;
     at_most("lines", order.lines.len(), LINES_MAX)?;
     for (index, line) in order.lines.iter().enumerate() {
         id(&format!("lines[{index}].line_id"), &line.line_id)?;

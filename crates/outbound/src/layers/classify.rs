@@ -8,16 +8,15 @@ use std::{sync::Arc, time::Duration};
 use argosy_kernel::{Death, Waiting, claims::CLAIMED_RECHECK};
 
 use super::{Answer, Layer, Outgoing};
-use crate::{CallOutcome, Class, Decision, Dependency, Failure, Response, layers::http::Fault};
+use crate::{
+    CallOutcome, Class, Decision, Dependency, Failure, Read, Response, layers::http::Fault,
+};
 
 /// The least wait for a dependency.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// The wait before a bill or a daily quota is tried again.
 const QUOTA_WAIT: Duration = Duration::from_secs(30);
-
-/// Reads and classifies an answer.
-pub(crate) type Read<T> = fn(&Response) -> Result<T, Failure>;
 
 pub(crate) struct Classify<T, N> {
     dependency: Dependency,
@@ -53,8 +52,9 @@ impl<T, N: Clone> Clone for Classify<T, N> {
     fn clone(&self) -> Self {
         Self {
             dependency: self.dependency.clone(),
+            in_doubt: self.in_doubt,
+            read: self.read.clone(),
             next: self.next.clone(),
-            ..*self
         }
     }
 }
@@ -67,7 +67,9 @@ impl<T: Send, N: Layer<Outgoing, Out = Result<Response, Fault>>> Layer<Outgoing>
     async fn pass(&self, outgoing: Outgoing) -> Answer<T> {
         match self.next.pass(outgoing).await {
             Ok(response) => {
-                let result = (self.read)(&response)
+                let result = self
+                    .read
+                    .read(&response)
                     .map_err(|failure| self.decided(failure, response.status));
                 let how = if result.is_ok() {
                     CallOutcome::Sent

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{Death, Waiting};
-use argosy_outbound::{Call, CallOutcome, Decision, Failure, Outcome, Repeat, Response};
+use argosy_outbound::{Call, CallOutcome, Decision, Failure, Outcome, Read, Repeat};
 use futures_util::FutureExt;
 use tokio_util::task::TaskTracker;
 
@@ -129,10 +129,8 @@ async fn an_answer_too_large_to_record_goes_to_a_human() {
 #[tokio::test]
 async fn a_reader_that_panics_is_its_runs_panic() {
     let (vendor, journal) = (Vendor::start([placed("7")]).await, Memory::new());
-    let read =
-        |_: &Response| -> Result<crate::journal::Placed, Failure> { panic!("a reader's fault") };
     let call = Call {
-        read,
+        read: Read::new(|_| panic!("a reader's fault")),
         ..call(Repeat::Never)
     };
     let stack: Arc<_> = stack(&vendor);

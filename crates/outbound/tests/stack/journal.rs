@@ -8,7 +8,7 @@ use std::{
 
 use argosy_outbound::{
     Admission, Call, Dependency, DependencySettings, Failure, Journal, Lookup, Method, Outcome,
-    Profile, Recall, Repeat, Request, Response, Stack, classify_status, unreadable,
+    Profile, Read, Recall, Repeat, Request, Stack, classify_status, unreadable,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -184,11 +184,11 @@ pub(crate) fn call(repeat: Repeat) -> Call<Placed> {
         repeat,
         cost: 1,
         request: request("/orders"),
-        read: |response: &Response| {
+        read: Read::new(|response| {
             classify_status(response)?;
             serde_json::from_slice(&response.body)
                 .map_err(|_| unreadable(response, "the answer is no order"))
-        },
+        }),
         lookup: None,
     }
 }
@@ -201,11 +201,11 @@ pub(crate) fn call_with_lookup(repeat: Repeat) -> Call<Placed> {
             body: Bytes::new(),
             ..request("/orders?ours=1")
         },
-        read: |response: &Response| {
+        read: Read::new(|response| {
             classify_status(response)?;
             serde_json::from_slice(&response.body)
                 .map_err(|_| unreadable(response, "the answer is no order"))
-        },
+        }),
     };
     Call {
         lookup: Some(lookup),

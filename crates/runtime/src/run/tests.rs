@@ -12,7 +12,9 @@ use argosy_events::{
     orders::v1::OrderApproved,
 };
 use argosy_kernel::{Assignment, At, Offset, Partition, TopicIndex};
-use argosy_outbound::{Call, Dependency, DependencySettings, Method, Profile, Repeat, Request};
+use argosy_outbound::{
+    Call, Dependency, DependencySettings, Method, Profile, Read, Repeat, Request,
+};
 use argosy_store::Store;
 use argosy_testkit::store::SharedModelStore;
 use futures_util::future::{BoxFuture, ready};
@@ -225,7 +227,7 @@ impl Handler for Calls {
                 headers: Vec::new(),
                 body: bytes::Bytes::new(),
             },
-            read: |_| Ok(()),
+            read: Read::new(|_| Ok(())),
             lookup: None,
         };
         cx.read(call).await?;

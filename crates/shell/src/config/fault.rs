@@ -6,6 +6,8 @@ use std::fmt;
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
+    /// The file at this path as a whole.
+    WholeFile(String),
     /// In a file, on this line.
     File {
         /// The file's path.
@@ -24,6 +26,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::WholeFile(path) => f.write_str(path),
             Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Variable(name) => f.write_str(name),
             Self::Missing => f.write_str("nowhere set"),

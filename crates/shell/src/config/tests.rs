@@ -379,11 +379,12 @@ fn the_effective_configuration_reads_back_and_shows_no_secret() {
 #[test]
 fn a_named_file_must_be_there_and_the_default_one_need_not() {
     let error = Config::load(Some(Path::new("/nonexistent/argosy.toml")), [], &[]).unwrap_err();
+    let said = error.to_string();
     assert!(
-        error
-            .to_string()
-            .contains("/nonexistent/argosy.toml:1: cannot be read")
+        said.contains("\n  /nonexistent/argosy.toml: cannot be read: "),
+        "{said}"
     );
+    assert!(said.contains("name another file with --config"), "{said}");
     Config::load(None, [], &[]).unwrap();
 }
 

@@ -9,18 +9,18 @@ use super::{
     identity::{event_hash, text_hash},
     text::escape,
 };
-use crate::{StoreError, TimelineRow, is_final};
+use crate::{StoreError, TimelineRow, finality};
 
-/// Of the rows that were new, one per event and worker speaks: the first final one, else the latest. What is final
-/// stays. Both inserts are sorted, so that two batches never wait for each other in a ring.
+/// Of the rows that were new, one per event and worker speaks: the first of those that settle most, else the latest.
+/// What says more stays. Both inserts are sorted, so that two batches never wait for each other in a ring.
 const PROJECT: &str = r#"
 with asked as (
     select * from unnest(
         $1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::boolean[]
+        $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::smallint[]
     ) with ordinality as asked (
         instance, number, correlation_hash, event_hash, worker_hash, correlation, source, event,
-        event_type, worker, at_ms, steps, state, is_final, ordinal
+        event_type, worker, at_ms, steps, state, finality, ordinal
     )
 ),
 inserted as (
@@ -39,16 +39,19 @@ inserted as (
 speaking as (
     select distinct on (event_hash, worker_hash) asked.*
     from asked join inserted using (instance, number)
-    order by event_hash, worker_hash, is_final desc, case when is_final then ordinal end, at_ms desc, ordinal desc
+    order by
+        event_hash, worker_hash, finality desc, case when finality > 0 then ordinal end, at_ms desc, ordinal desc
 )
-insert into event_status (event_hash, worker_hash, source, event, worker, state, at_ms, correlation)
+insert into event_status as before (event_hash, worker_hash, source, event, worker, state, at_ms, correlation)
 select event_hash, worker_hash, source, event, worker, state, at_ms, correlation
 from speaking
 order by event_hash, worker_hash
 on conflict (event_hash, worker_hash) do update
 set state = excluded.state, at_ms = excluded.at_ms, correlation = excluded.correlation
-where event_status.state not in ('done', 'skipped', 'dead')
-    and (excluded.state in ('done', 'skipped', 'dead') or excluded.at_ms >= event_status.at_ms)
+where case before.state when 'done' then false when 'skipped' then false
+    when 'dead' then excluded.state in ('done', 'skipped')
+    else excluded.state in ('done', 'skipped', 'dead') or excluded.at_ms >= before.at_ms
+end
 "#;
 
 pub(super) async fn project(
@@ -92,7 +95,7 @@ impl Operation for Project<'_> {
             .bind(self.column(|row| row.at_ms))
             .bind(self.column(|row| row.steps.to_string()))
             .bind(self.column(|row| escape(&row.state)))
-            .bind(self.column(|row| is_final(&row.state)))
+            .bind(self.column(|row| finality(&row.state)))
             .execute(connection)
             .await?;
         Ok(())

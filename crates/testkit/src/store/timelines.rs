@@ -1,8 +1,8 @@
-//! Timelines in the model: a known row changes nothing, a final state stays.
+//! Timelines in the model: a known row changes nothing, a settled state yields only to one that says more.
 
 use std::sync::Arc;
 
-use argosy_store::{EventStatus, TimelinePlace, TimelineRow, limits};
+use argosy_store::{EventStatus, TimelinePlace, TimelineRow, finality, limits};
 
 use super::tables::Tables;
 
@@ -23,8 +23,8 @@ pub(super) fn project(tables: &mut Tables, rows: Vec<TimelineRow>) {
             continue;
         }
         let replaces = tables.status(&key).is_none_or(|before| {
-            !argosy_store::is_final(&before.state)
-                && (argosy_store::is_final(&status.state) || status.at_ms >= before.at_ms)
+            let (was, is) = (finality(&before.state), finality(&status.state));
+            is > was || (is == 0 && was == 0 && status.at_ms >= before.at_ms)
         });
         if replaces {
             tables.put_status(key, status);

@@ -14,7 +14,8 @@ list![
     rows_come_oldest_first_and_bounded,
     a_long_flow_is_read_page_by_page_to_its_end,
     the_latest_state_stands,
-    a_final_state_is_never_overwritten,
+    what_is_done_stays_done,
+    what_is_dead_may_be_done_after_all_and_nothing_less,
     a_batch_is_as_if_its_rows_came_one_after_another,
     workers_have_states_of_their_own,
     only_rows_that_are_new_move_a_status,
@@ -137,7 +138,7 @@ async fn the_latest_state_stands(world: &World<'_>) {
     world.expect_status("running", 30).await;
 }
 
-async fn a_final_state_is_never_overwritten(world: &World<'_>) {
+async fn what_is_done_stays_done(world: &World<'_>) {
     world.project(vec![world.line(1, 30, "waiting")]).await;
     world.project(vec![world.line(2, 20, "done")]).await;
     world.expect_status("done", 20).await;
@@ -146,6 +147,16 @@ async fn a_final_state_is_never_overwritten(world: &World<'_>) {
         world.expect_status("done", 20).await;
     }
     assert_eq!(world.timeline(10).await.len(), 6);
+}
+
+async fn what_is_dead_may_be_done_after_all_and_nothing_less(world: &World<'_>) {
+    world.project(vec![world.line(1, 20, "dead")]).await;
+    for (number, state) in [(2, "running"), (3, "waiting"), (4, "dead")] {
+        world.project(vec![world.line(number, 50, state)]).await;
+        world.expect_status("dead", 20).await;
+    }
+    world.project(vec![world.line(5, 10, "done")]).await;
+    world.expect_status("done", 10).await;
 }
 
 async fn a_batch_is_as_if_its_rows_came_one_after_another(world: &World<'_>) {
@@ -161,7 +172,7 @@ async fn a_batch_is_as_if_its_rows_came_one_after_another(world: &World<'_>) {
     ];
     let rows = rows.map(|(number, at_ms, state)| world.line(number, at_ms, state));
     world.project(rows.to_vec()).await;
-    world.expect_status("dead", 30).await;
+    world.expect_status("done", 70).await;
 }
 
 async fn workers_have_states_of_their_own(world: &World<'_>) {

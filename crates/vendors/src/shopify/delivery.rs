@@ -61,6 +61,13 @@ impl HeaderError {
             Self::TriggeredAt => TRIGGERED_AT,
         }
     }
+
+    /// What is wrong, without the header's name: for whoever tells that beside it.
+    pub fn message(&self) -> String {
+        let text = self.to_string();
+        let named = format!("the header {} ", self.header());
+        text.strip_prefix(&named).unwrap_or(&text).to_owned()
+    }
 }
 
 impl Delivery {

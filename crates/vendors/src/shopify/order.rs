@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use argosy_events::{Invalid, json, orders::v1::Money};
+use argosy_events::{
+    Invalid,
+    json::{self, Object},
+    orders::v1::Money,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
@@ -138,9 +142,9 @@ struct RawOrder {
     updated_at: String,
     currency: String,
     total_price: String,
-    line_items: Vec<RawLine>,
-    customer: Option<RawCustomer>,
-    shipping_address: Option<RawAddress>,
+    line_items: Vec<Object<RawLine>>,
+    customer: Option<Object<RawCustomer>>,
+    shipping_address: Option<Object<RawAddress>>,
 }
 
 #[derive(Deserialize)]
@@ -187,7 +191,7 @@ impl RawOrder {
         };
         let total = amount("total_price".to_owned(), &self.total_price)?;
         let mut lines = Vec::with_capacity(self.line_items.len());
-        for (index, line) in self.line_items.into_iter().enumerate() {
+        for (index, Object(line)) in self.line_items.into_iter().enumerate() {
             let unit_price = amount(format!("line_items[{index}].price"), &line.price)?;
             let (sku, title) = (line.sku.unwrap_or_default(), line.title.unwrap_or_default());
             lines.push(Line {
@@ -204,8 +208,8 @@ impl RawOrder {
             updated_at,
             total,
             lines,
-            customer: self.customer.and_then(RawCustomer::customer),
-            shipping_address: self.shipping_address.map(RawAddress::address),
+            customer: self.customer.and_then(|Object(raw)| raw.customer()),
+            shipping_address: self.shipping_address.map(|Object(raw)| raw.address()),
             currency: self.currency,
         })
     }

@@ -1,17 +1,24 @@
 //! What a supplier's answers mean.
 //!
 //! Invariant: a good status whose body is not what the contract says is ambiguous; only the contract's own words make
-//! an order drafted, confirmed, or found.
+//! an order drafted, confirmed, or found, and only of the order that was asked about.
 
+use argosy_events::{
+    Invalid,
+    json::{self, Object},
+};
 use argosy_kernel::Death;
 use argosy_outbound::{
     Class, Decision, Failure, Response, classified, classify_status, unreadable,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{
     Confirmed, Draft,
-    problem::{Code, Problem, Refusal},
+    problem::{Code, Problem, Refusal, Verdict},
 };
 
 /// Longest id that a supplier may give an order, in characters.
@@ -21,6 +28,7 @@ const ORDER_ID_CHARS_MAX: usize = 255;
 #[derive(Deserialize)]
 struct Order {
     order_id: String,
+    external_order_id: String,
     status: Status,
 }
 
@@ -38,91 +46,117 @@ enum Status {
 
 #[derive(Deserialize)]
 struct Page {
-    items: Vec<Order>,
+    items: Vec<Object<Order>>,
+    next_cursor: Option<IgnoredAny>,
 }
 
 /// 201, 200 (a repeat that the supplier remembers), or 409 `duplicate_order` (a repeat that it recognises).
-pub(super) fn draft(response: &Response) -> Result<Draft, Failure> {
+pub(super) fn draft(response: &Response, reference: &str) -> Result<Verdict<Draft>, Failure> {
     let problem = match classify_status(response) {
         Ok(()) => {
-            let order: Order = body(response)?;
-            return Ok(Draft {
-                order_id: order_id(order.order_id, response)?,
-            });
+            let order = under_reference(body(response)?, reference, response)?;
+            return drafted(order.order_id, response);
         }
         Err(_) => Problem::read(response),
     };
     match (problem.code(), &problem.existing_order_id) {
-        (Code::DuplicateOrder, Some(existing)) if response.status == 409 => Ok(Draft {
-            order_id: order_id(existing.clone(), response)?,
-        }),
-        _ => Err(problem.failure(response)),
+        (Code::DuplicateOrder, Some(existing)) if response.status == 409 => {
+            drafted(existing.clone(), response)
+        }
+        _ => problem.verdict(response),
     }
 }
 
+fn drafted(id: String, response: &Response) -> Result<Verdict<Draft>, Failure> {
+    let order_id = order_id(id, response)?;
+    Ok(Verdict::Taken(Draft { order_id }))
+}
+
 /// 200, also for a repeat.
-pub(super) fn confirmed(response: &Response) -> Result<Confirmed, Failure> {
-    let order = order(response)?;
-    taken(order, response)?
+pub(super) fn confirmed(response: &Response, draft: &Draft) -> Result<Verdict<Confirmed>, Failure> {
+    if classify_status(response).is_err() {
+        return Problem::read(response).verdict(response);
+    }
+    taken(body(response)?, draft, response)?
         .ok_or_else(|| unreadable(response, "a confirmed order is still shown as a draft"))
 }
 
 /// Orders under our reference: none, one, or a matter for a human.
-pub(super) fn found_draft(response: &Response) -> Result<Option<Draft>, Failure> {
+pub(super) fn found_draft(
+    response: &Response,
+    reference: &str,
+) -> Result<Option<Verdict<Draft>>, Failure> {
     if classify_status(response).is_err() {
         return Err(lookup_failure(response));
     }
-    let Page { mut items } = body(response)?;
-    if items.len() > 1 {
+    let Page { items, next_cursor } = body(response)?;
+    if next_cursor.is_some() {
+        // Whether ours is among the rest is not known.
+        let message = "the orders under our reference are more than one page";
+        return Err(unreadable(response, message));
+    }
+    let mut orders = items
+        .into_iter()
+        .map(|Object(order)| under_reference(order, reference, response))
+        .collect::<Result<Vec<_>, _>>()?;
+    if orders.len() > 1 {
         let message = format!(
             "{} orders stand under our reference; cancel all but one and resolve the effect",
-            items.len()
+            orders.len()
         );
         let failure = classified(Class::Permanent, response.status, message);
         return Err(failure.with_decision(Decision::Dead(Death::Ambiguous)));
     }
-    items
+    orders
         .pop()
-        .map(|order| {
-            Ok(Draft {
-                order_id: order_id(order.order_id, response)?,
-            })
-        })
+        .map(|order| drafted(order.order_id, response))
         .transpose()
 }
 
 /// Whether an order is past its draft.
-pub(super) fn found_confirmed(response: &Response) -> Result<Option<Confirmed>, Failure> {
+pub(super) fn found_confirmed(
+    response: &Response,
+    draft: &Draft,
+) -> Result<Option<Verdict<Confirmed>>, Failure> {
     if classify_status(response).is_err() {
         return Err(lookup_failure(response));
     }
-    taken(body(response)?, response)
+    taken(body(response)?, draft, response)
 }
 
-fn order(response: &Response) -> Result<Order, Failure> {
-    match classify_status(response) {
-        Ok(()) => body(response),
-        Err(_) => Err(Problem::read(response).failure(response)),
+/// The order, if it is the one that has our reference.
+fn under_reference(order: Order, reference: &str, response: &Response) -> Result<Order, Failure> {
+    if order.external_order_id != reference {
+        let message = "the supplier answers with an order of another external_order_id";
+        return Err(unreadable(response, message));
     }
+    Ok(order)
 }
 
-/// The order, if the supplier has taken it; `None` while it is a draft.
-fn taken(order: Order, response: &Response) -> Result<Option<Confirmed>, Failure> {
+/// The order that was drafted, if the supplier has taken it; `None` while it is a draft.
+fn taken(
+    order: Order,
+    draft: &Draft,
+    response: &Response,
+) -> Result<Option<Verdict<Confirmed>>, Failure> {
+    if order.order_id != draft.order_id {
+        let message = "the supplier answers with an order of another order_id";
+        return Err(unreadable(response, message));
+    }
     let status = match order.status {
         Status::Draft => return Ok(None),
         Status::Rejected | Status::Cancelled => {
-            return Err(Refusal::new(Code::OrderClosed).failure(response.status));
+            return Ok(Some(Verdict::Refused(Refusal::new(Code::OrderClosed))));
         }
         Status::Received => "received",
         Status::Accepted => "accepted",
         Status::Shipped => "shipped",
         Status::Delivered => "delivered",
     };
-    let order_id = order_id(order.order_id, response)?;
-    Ok(Some(Confirmed {
-        order_id,
+    Ok(Some(Verdict::Taken(Confirmed {
+        order_id: order.order_id,
         status: status.to_owned(),
-    }))
+    })))
 }
 
 /// A refusal to look up says nothing of the effect: that stays unknown.
@@ -149,13 +183,8 @@ fn order_id(id: String, response: &Response) -> Result<String, Failure> {
 }
 
 fn body<T: DeserializeOwned>(response: &Response) -> Result<T, Failure> {
-    let mut deserializer = serde_json::Deserializer::from_slice(&response.body);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let message = format!(
-            "the answer is not what the contract says, at {}",
-            error.path()
-        );
-        // The parser's own message may repeat what it met: only the path is kept.
+    json::read(&response.body, "body").map_err(|Invalid { path, message }| {
+        let message = format!("the answer is not what the contract says: {path} {message}");
         unreadable(response, message)
     })
 }

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
+use argosy_events::json::{self, Object};
 use argosy_outbound::{Class, Failure, Response, classified, classify_status};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Faults that one refusal names at most; the rest is left out.
@@ -14,8 +15,20 @@ const FAULTS_MAX: usize = 20;
 /// Longest code, id or pointer that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 100;
 
+/// What a supplier said to a request that it understood: recorded as the call's outcome, so that whoever handles the
+/// event again decides the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict<T> {
+    /// It does it.
+    Taken(T),
+    /// It does not, and no repair of ours would change that.
+    Refused(Refusal),
+}
+
 /// What a supplier refuses for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Code {
     /// A line is not in stock.
     OutOfStock,
@@ -55,7 +68,7 @@ impl Code {
     }
 
     /// Is it the supplier's word on the order itself, which no repair of ours would change?
-    pub fn is_business(self) -> bool {
+    fn is_business(self) -> bool {
         match self {
             Self::OutOfStock
             | Self::PriceChanged
@@ -96,8 +109,9 @@ impl fmt::Display for Code {
     }
 }
 
-/// A supplier's final refusal, found in the failure of a call by [`Refusal::of`].
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+/// A supplier's final refusal: a [`Verdict`] if it is the supplier's word on the order, else the failure of the call,
+/// in which [`Refusal::of`] finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub struct Refusal {
     /// What for.
     pub code: Code,
@@ -106,7 +120,7 @@ pub struct Refusal {
 }
 
 /// One thing that a refusal finds fault with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Our line reference where the supplier repeats it, else a pointer into the request.
     pub place: String,
@@ -134,7 +148,7 @@ impl Refusal {
     }
 
     /// The failure that it is: the record's own fault, for good.
-    pub(super) fn failure(self, status: u16) -> Failure {
+    fn failure(self, status: u16) -> Failure {
         classified(Class::Permanent, status, self.to_string()).because(self)
     }
 }
@@ -165,7 +179,7 @@ impl fmt::Display for Fault {
 pub(super) struct Problem {
     code: Option<String>,
     pub(super) existing_order_id: Option<String>,
-    errors: Vec<FieldError>,
+    errors: Vec<Object<FieldError>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -179,11 +193,20 @@ struct FieldError {
 impl Problem {
     /// Reads the document; what is not one is an empty one, since the status speaks too.
     pub(super) fn read(response: &Response) -> Self {
-        serde_json::from_slice(&response.body).unwrap_or_default()
+        json::read(&response.body, "body").unwrap_or_default()
     }
 
     pub(super) fn code(&self) -> Code {
         Code::of(self.code.as_deref())
+    }
+
+    /// The verdict that an answer which is not 2xx is, or its failure.
+    pub(super) fn verdict<T>(&self, response: &Response) -> Result<Verdict<T>, Failure> {
+        let failure = self.failure(response);
+        match Refusal::of(&failure) {
+            Some(refusal) if refusal.code.is_business() => Ok(Verdict::Refused(refusal.clone())),
+            _ => Err(failure),
+        }
     }
 
     /// The failure of an answer that is not 2xx: by its code where that says more than its status.
@@ -215,7 +238,7 @@ impl Problem {
             .errors
             .iter()
             .take(FAULTS_MAX)
-            .filter_map(FieldError::fault)
+            .filter_map(|Object(error)| error.fault())
             .collect();
         Refusal {
             code: self.code(),

@@ -17,6 +17,7 @@ use crate::{
 #[command(
     after_help = "Needs the operator's token: ARGOSY__GATEWAY__OPERATOR_TOKEN or …_FILE.\n\nExamples:\n  \
     argosy effects show --event order-1001-v1\n  \
+    argosy effects show --event 0198f2b1-7c55-7e4b-9c7a-0d9f6a3e2b11 --source shopify://lantern.example\n  \
     argosy effects resolve --worker orders --event order-1001-v1 --name confirm-order --key acme --did-not-happen\n  \
     argosy effects resolve --worker orders --event order-1001-v1 --name draft-order --key acme \\\n      \
     --happened '{\"order_id\":\"A-77\"}'"
@@ -41,7 +42,7 @@ struct Event {
     /// The event's id
     #[arg(long, value_name = "ID")]
     event: String,
-    /// The event's source [default: the gateway's]
+    /// The event's source, as `argosy timeline` shows it [default: the gateway's]
     #[arg(long)]
     source: Option<String>,
 }
@@ -97,8 +98,21 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
 }
 
 async fn show(client: &GatewayClient, config: &Config, event: &Event) -> Result<Value, Failed> {
-    let query = [("source", source(config, event)), ("event", &event.event)];
-    Ok(client.get(&["v1", "effects"], &query).await?.body)
+    let source = source(config, event);
+    let query = [("source", source), ("event", &event.event)];
+    let answer = client.get(&["v1", "effects"], &query).await?.body;
+    match answer["effects"].as_array() {
+        None => Err(client.foreign()),
+        Some(rows) if rows.is_empty() => {
+            let message = format!(
+                "no effect of event {} from source {source} is known: \
+                 --source names another, and `argosy timeline` shows each event's",
+                event.event
+            );
+            Err(Failed::new(Exit::NotFound, message))
+        }
+        Some(_) => Ok(answer),
+    }
 }
 
 async fn resolve_one(

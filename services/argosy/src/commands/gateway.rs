@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argosy_broker::Broker;
-use argosy_gateway::Parts;
+use argosy_gateway::{GatewayError, Parts};
 use argosy_shell::{
     config::{Config, Part},
     exit::Exit,
@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::{
     cli::Common,
-    failed::Failed,
+    failed::{Failed, OrExit, at_broker},
     output::say,
     parts,
     process::{self, Process, stay},
@@ -55,11 +55,18 @@ pub(crate) fn part(
         probes: probes::router(process.health.clone(), process.metrics.clone()),
     };
     let (settings, stop) = (config.gateway.clone(), process.stop.clone());
+    let broker_failed = at_broker(config);
     Box::pin(async move {
         let told = |address| {
             say(&format!("gateway listens on http://{address}"));
             listening();
         };
-        Ok(argosy_gateway::serve(settings, parts, told, stop).await?)
+        let served = argosy_gateway::serve(settings, parts, told, stop).await;
+        served.or_else(|error| match error {
+            GatewayError::Listen(error) => Err(error.into()),
+            GatewayError::Secret(_) => Err(error).or_exit(Exit::Configuration),
+            GatewayError::Broker(error) => Err(broker_failed(error)),
+            GatewayError::Address(_) => Err(error.into()),
+        })
     })
 }

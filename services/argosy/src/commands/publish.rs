@@ -161,17 +161,22 @@ async fn to_broker(config: &Config, envelope: &Envelope, body: &[u8]) -> Result<
 
 fn read(file: &Path) -> Result<Vec<u8>, Failed> {
     let name = file.display();
+    let unreadable = |exit, error: std::io::Error| {
+        let remedy = "name a file that holds the event's body as JSON, or - for stdin";
+        Failed::new(exit, format!("cannot read {name}: {error}; {remedy}"))
+    };
     let opened: Box<dyn Read> = if file == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
-        let opened = std::fs::File::open(file)
-            .map_err(|error| Failed::new(Exit::NotFound, format!("cannot read {name}: {error}")))?;
+        let opened =
+            std::fs::File::open(file).map_err(|error| unreadable(Exit::NotFound, error))?;
         Box::new(opened)
     };
     let mut bytes = Vec::new();
     opened
         .take(EVENT_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(Exit::Failed, error))?;
     if bytes.len() > EVENT_BYTES_MAX {
         let message = format!("{name} is longer than {EVENT_BYTES_MAX} bytes");
         return Err(Failed::new(Exit::Failed, message));
@@ -213,10 +218,17 @@ mod tests {
             let failed = read(&file).unwrap_err();
             assert!(failed.error.to_string().contains(said), "{failed:?}");
         }
-        assert_eq!(
-            read(&folder.path().join("none")).unwrap_err().exit,
-            Exit::NotFound
-        );
+        for (path, exit) in [
+            (folder.path().join("none"), Exit::NotFound),
+            (folder.path().to_owned(), Exit::Failed),
+        ] {
+            let failed = read(&path).unwrap_err();
+            let said = failed.error.to_string();
+            assert_eq!(failed.exit, exit, "{said}");
+            let named = format!("cannot read {}: ", path.display());
+            assert!(said.starts_with(&named), "{said}");
+            assert!(said.contains("or - for stdin"), "{said}");
+        }
         std::fs::write(&file, "{}").unwrap();
         assert_eq!(read(&file).unwrap(), b"{}");
     }

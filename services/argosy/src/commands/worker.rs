@@ -50,21 +50,29 @@ pub(crate) enum Name {
 
 impl Name {
     pub(crate) const ALL: [Self; 2] = [Self::Orders, Self::Chronicle];
+
+    /// As it stands on the command line.
+    fn shown(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     let mut names = arguments.names.clone();
     names.sort_unstable();
-    names.dedup();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!(
+            "worker {} is named twice: a process runs one instance of each, a second process runs a second",
+            twice[0].shown()
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
     let mut needed = vec![Part::Store];
     if names.contains(&Name::Orders) {
         needed.push(Part::Orders);
     }
     let config = common.load(&needed)?;
-    let shown: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name:?}").to_lowercase())
-        .collect();
+    let shown: Vec<String> = names.iter().map(|name| name.shown()).collect();
     stay(
         &config,
         &format!("worker {}", shown.join(" ")),
@@ -169,7 +177,11 @@ fn readiness(seen: &Snapshot) -> Asked {
         return (Readiness::NotReady, "draining".to_owned());
     }
     match &seen.broker_fault {
-        Some(fault) => (Readiness::Degraded, fault.clone()),
+        // Probes are open to anybody: what the broker says is for the log.
+        Some(_) => {
+            let told = "the broker does not answer as it should: see the log";
+            (Readiness::Degraded, told.to_owned())
+        }
         None if seen.assigned == 0 => (Readiness::Ok, "standing by without partitions".to_owned()),
         None => (Readiness::Ok, format!("{} partitions", seen.assigned)),
     }
@@ -188,4 +200,21 @@ fn await_start(process: &Process, watched: Vec<argosy_runtime::Health>) {
             health.started();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_tells_that_the_broker_is_away_and_not_what_its_client_said() {
+        let fault = "10.0.0.7:9092/1: Connect failed: Connection refused";
+        let seen = Snapshot {
+            broker_fault: Some(fault.to_owned()),
+            ..argosy_runtime::Health::new().snapshot()
+        };
+        let (standing, told) = readiness(&seen);
+        assert_eq!(standing, Readiness::Degraded);
+        assert_eq!(told, "the broker does not answer as it should: see the log");
+    }
 }

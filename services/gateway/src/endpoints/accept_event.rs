@@ -1,7 +1,8 @@
 //! `POST /v1/events`: an event from outside, as CloudEvents over HTTP, binary or structured.
 //!
 //! The id is the caller's: a repetition must carry the same one, so an event without is refused. Attributes that are
-//! not ours are dropped. The body is checked and written as protobuf, whatever it came as.
+//! not ours are dropped, fields of a JSON body that are not are refused. The body is checked and written as protobuf,
+//! whatever it came as.
 
 use argosy_events::{Envelope, Header, attribute_header, structured, validate_any};
 use axum::{

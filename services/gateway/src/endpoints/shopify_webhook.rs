@@ -44,7 +44,7 @@ pub(crate) async fn endpoint(
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     let delivery = Delivery::read(plain.iter().copied())
-        .map_err(|error| Problem::invalid(error.header(), error.to_string()))?;
+        .map_err(|error| Problem::invalid(error.header(), error.message()))?;
     if delivery.topic != ORDERS_CREATE {
         telemetry::WebhookIgnored {
             topic: &delivery.topic,

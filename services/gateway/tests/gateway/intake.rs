@@ -207,6 +207,8 @@ async fn bodies_that_are_not_as_they_should_be_are_named_by_the_field() {
         (br#"{"orderId":"1","shop":"s","currency":"EUR","lines":[{"lineId":"1","quantity":"Jane"}]}"#, "lines[0].quantity"),
         (br#"{"orderId":"1","shop":"s","currency":"EUR","lines":[{"lineId":"1"}]}"#, "lines[0].quantity"),
         (br#"{"orderId":"1","shop":"s","currency":"EUR","lines":[{"quantity":1}]}"#, "lines[0].lineId"),
+        (br#"{"orderId":"1","shop":"s","currency":"EUR","shippingAdress":{"city":"Jane"}}"#, "shippingAdress"),
+        (br#"{"orderId":"1","shop":"s","currency":"EUR","customer":{"mail":"Jane"}}"#, "customer.mail"),
         (b"\xff\xff", "data"),
     ];
     for (body, path) in cases {
@@ -215,6 +217,51 @@ async fn bodies_that_are_not_as_they_should_be_are_named_by_the_field() {
         answer.assert_speaks_of_no_internals();
     }
     edge.assert_nothing_sent();
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_once_beside_its_path() {
+    let edge = Edge::new();
+    let answer = post(&edge, binary("a"), r#"{"orderId":7}"#).await;
+    answer.assert_invalid("orderId");
+    assert_eq!(answer.body["detail"], "must be a text");
+
+    let answer = post(&edge, binary("a"), "{}").await;
+    answer.assert_invalid("orderId");
+    assert_eq!(answer.body["detail"], "is missing");
+
+    let typed = |event_type: &str| {
+        let event = Request::post("/v1/events").header("content-type", "application/json");
+        event.header("ce-id", "a").header("ce-type", event_type)
+    };
+    let answer = post(&edge, typed("Lost"), ORDER).await;
+    answer.assert_invalid("type");
+    let detail = answer.body["detail"].as_str().expect("a text");
+    assert!(detail.starts_with("is not known: use one of "), "{detail}");
+    assert!(detail.contains(OrderPlaced::TYPE), "{detail}");
+
+    let answer = post(&edge, typed(""), ORDER).await;
+    answer.assert_invalid("type");
+    assert_eq!(answer.body["detail"], "is empty");
+
+    let misspelt = format!(
+        r#"{{"id":"a","type":"{}","comment":"an extension","data":{{"shippingAdress":{{}}}}}}"#,
+        OrderPlaced::TYPE
+    );
+    let answer = edge.ask(structured(misspelt)).await;
+    answer.assert_invalid("shippingAdress");
+    assert_eq!(answer.body["detail"], "is unknown here");
+    edge.assert_nothing_sent();
+}
+
+#[tokio::test]
+async fn attributes_that_are_not_ours_are_left_out() {
+    let edge = Edge::new();
+    let answer = post(&edge, binary("a").header("ce-comment", "x"), ORDER).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let batches = edge.broker.sent();
+    let mut names = batches[0].iter().flat_map(|message| &message.headers);
+    assert!(names.all(|(name, _)| !name.contains("comment")));
 }
 
 #[tokio::test]

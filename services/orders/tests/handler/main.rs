@@ -302,6 +302,43 @@ async fn what_a_supplier_refuses_for_good_is_told_by_line_and_others_get_theirs(
 }
 
 #[tokio::test]
+async fn a_refusal_stands_when_the_event_comes_again_though_the_supplier_would_take_it_now() {
+    let shop = Shop::open().await;
+    let event = event(&order(&["ACME-1", "GLOBEX-1"]), "e-1");
+    let refusals = [
+        ("POST /acme/v1/orders", json!({"code": "out_of_stock"})),
+        (
+            "POST /globex/v1/orders/globex-1/confirm",
+            json!({"code": "price_changed"}),
+        ),
+    ];
+    for (path, problem) in refusals {
+        shop.suppliers.answer(path, 422, problem);
+    }
+    let told = |messages: &[Message]| -> Vec<_> {
+        let refusals = messages.iter().map(|message| {
+            let refused = OrderRefused::decode(None, message.value.as_ref().unwrap()).unwrap();
+            (refused.supplier, refused.reason)
+        });
+        refusals.collect()
+    };
+    let first = shop.done(&event).await;
+    let expected = [
+        ("acme", "acme refuses: out of stock"),
+        (
+            "globex",
+            "globex refuses: the price is above what was allowed",
+        ),
+    ];
+    assert_eq!(told(&first), expected.map(|(a, b)| (a.into(), b.into())));
+    let calls = shop.suppliers.seen().len();
+    shop.suppliers.forget();
+    let again = shop.done(&event).await;
+    assert_eq!(told(&again), told(&first));
+    assert_eq!((shop.suppliers.seen().len(), calls), (0, 3));
+}
+
+#[tokio::test]
 async fn a_request_that_a_supplier_calls_wrong_is_dead() {
     let shop = Shop::open().await;
     let problem = json!({"code": "idempotency_mismatch"});

@@ -95,11 +95,14 @@ async fn answer(
     let path: Vec<&str> = uri.path().split('/').collect();
     match path[..] {
         ["", supplier, "v1", "orders"] => {
-            let order = json!({"order_id": format!("{supplier}-1"), "status": "draft"});
+            let mut order = json!({"order_id": format!("{supplier}-1"), "status": "draft"});
+            order["external_order_id"] =
+                books.seen[books.seen.len() - 1].body["external_order_id"].clone();
             (StatusCode::CREATED, Json(order)).into_response()
         }
         ["", _, "v1", "orders", id, "confirm"] => {
-            Json(json!({"order_id": id, "status": "accepted"})).into_response()
+            let order = json!({"order_id": id, "external_order_id": "ours", "status": "accepted"});
+            Json(order).into_response()
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{protocol::Protocol, storm::SUPPLIERS};
+use crate::{protocol::Protocol, storm::SUPPLIERS, suite::Folder};
 
 /// A worker not heard of for so long loses its partitions.
 pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(8);
@@ -16,7 +16,7 @@ pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Clone, Debug)]
 pub struct ArenaSettings {
     /// Where data and logs go.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// Order workers.
     pub workers: usize,
     /// How the workers join their groups.

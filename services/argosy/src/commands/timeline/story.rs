@@ -40,6 +40,7 @@ struct Entry {
     number: i64,
     worker: String,
     r#type: String,
+    source: String,
     id: String,
     steps: Vec<Value>,
 }
@@ -57,7 +58,7 @@ pub(crate) fn story(answer: &Value) -> Result<Vec<Line>, serde_json::Error> {
             .to_owned();
         for (index, step) in entry.steps.iter().enumerate() {
             let step = read(step);
-            let (name, detail) = tell(&step, &entry.id);
+            let (name, detail) = tell(&step, &entry);
             lines.push(Line {
                 at_ms: step.at_ms,
                 place: Place {
@@ -110,11 +111,13 @@ fn time(at_ms: i64) -> String {
         .map_or_else(|_| at_ms.to_string(), |time| format!("{time:.3}"))
 }
 
-fn tell(step: &Step, id: &str) -> (&'static str, String) {
+fn tell(step: &Step, entry: &Entry) -> (&'static str, String) {
+    // Both are needed to ask for its effects.
+    let identity = || format!("id {}, source {}", entry.id, entry.source);
     match &step.kind {
         None => ("unknown", "this build does not know the step".to_owned()),
-        Some(Kind::Accepted(_)) => ("accepted", format!("id {id}")),
-        Some(Kind::Received(_)) => ("received", format!("id {id}")),
+        Some(Kind::Accepted(_)) => ("accepted", identity()),
+        Some(Kind::Received(_)) => ("received", identity()),
         Some(Kind::Waited(waited)) => ("waits", tell_wait(waited)),
         Some(Kind::Run(run)) => ("run", tell_run(run)),
         Some(Kind::Call(call)) => ("call", tell_call(call)),
@@ -214,13 +217,13 @@ mod tests {
 
     fn answer() -> Value {
         json!({ "correlation_id": "c", "truncated": false, "entries": [
-            { "instance": "i", "number": 2, "worker": "orders", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "done", "steps": [
+            { "instance": "i", "number": 2, "worker": "orders", "type": "argosy.orders.v1.OrderApproved", "source": "shopify://lantern", "id": "e1", "state": "done", "steps": [
                 { "atMs": "2000", "received": {} },
                 { "atMs": "2001", "call": { "dependency": "acme", "operation": "draft", "name": "draft-order",
                     "key": "acme", "outcome": "OUTCOME_SENT", "status": 201, "tries": 2, "durationUs": "21000" } },
                 { "atMs": "2001", "run": { "attempt": 1, "outcome": "OUTCOME_DONE", "durationUs": "900" } },
                 { "atMs": "2003", "settled": { "outcome": "OUTCOME_DEAD", "reason": "refused" } } ] },
-            { "instance": "g", "number": 1, "worker": "gateway", "type": "argosy.orders.v1.OrderApproved", "id": "e1", "state": "accepted", "steps": [
+            { "instance": "g", "number": 1, "worker": "gateway", "type": "argosy.orders.v1.OrderApproved", "source": "shopify://lantern", "id": "e1", "state": "accepted", "steps": [
                 { "atMs": "1000", "accepted": {} } ] } ] })
     }
 
@@ -234,8 +237,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("accepted", "id e1"),
-                ("received", "id e1"),
+                ("accepted", "id e1, source shopify://lantern"),
+                ("received", "id e1, source shopify://lantern"),
                 (
                     "call",
                     "draft at acme (effect draft-order/acme) ok, status 201, 2 tries in 21 ms"
@@ -262,7 +265,7 @@ mod tests {
             assert!(story(&answer).is_err(), "{answer}");
         }
         let answer = json!({ "entries": [
-            { "instance": "i", "number": 1, "worker": "w", "type": "", "id": "e", "steps": [
+            { "instance": "i", "number": 1, "worker": "w", "type": "", "source": "s", "id": "e", "steps": [
                 { "atMs": "1", "later": {} }, { "atMs": "2", "run": { "outcome": "OUTCOME_LATER" } } ] } ] });
         let told = story(&answer).unwrap();
         let told: Vec<_> = told.iter().map(|line| (line.at_ms, line.step)).collect();

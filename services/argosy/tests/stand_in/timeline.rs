@@ -1,61 +1,21 @@
-//! `argosy timeline` against a stand-in of the gateway: how a long flow, a hostile text and a foreign server are told.
-#![cfg(test)]
+//! `argosy timeline`: how a long flow, a hostile text and a foreign server are told.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    io::{BufRead, BufReader},
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use serde_json::{Value, json};
 
-/// Answers each request, whose address it is given, until the test's process ends; returns its base URL.
-fn stand_in(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            // A client that goes away early is no concern of a test.
-            drop(serve(&stream.unwrap(), &answer));
-        }
-    });
-    base
-}
-
-fn serve(mut stream: &TcpStream, answer: &impl Fn(&str) -> (u16, String)) -> std::io::Result<()> {
-    let mut head = BufReader::new(stream).lines();
-    let first = head.next().transpose()?.unwrap_or_default();
-    while head
-        .next()
-        .transpose()?
-        .is_some_and(|line| !line.is_empty())
-    {}
-    let (status, body) = answer(first.split(' ').nth(1).unwrap_or_default());
-    let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status} told\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    )
-}
+use super::{argosy, stand_in, text};
 
 fn command(arguments: &[&str], base: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_argosy"));
-    command
-        .arg("timeline")
-        .args(arguments)
-        .args(["--gateway", base])
-        .env_clear()
-        .current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command
+    argosy(&[&["timeline"], arguments].concat(), base)
 }
 
 fn timeline(arguments: &[&str], base: &str) -> Output {
     command(arguments, base).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 fn entry(number: i64, at_ms: i64, step: &str, told: &Value) -> Value {
@@ -64,6 +24,7 @@ fn entry(number: i64, at_ms: i64, step: &str, told: &Value) -> Value {
         "instance": "01900000-0000-7000-8000-000000000000",
         "number": number,
         "type": "argosy.orders.v1.OrderApproved",
+        "source": "shopify://lantern",
         "id": "e1",
         "steps": [{ "atMs": at_ms.to_string(), step: told }],
     })
@@ -104,6 +65,14 @@ fn a_flow_longer_than_a_page_is_told_to_its_settlement() {
     let answer: Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!(answer["entries"].as_array().unwrap().len(), 21);
     assert_eq!(answer["truncated"], false);
+}
+
+#[test]
+fn an_event_is_told_with_the_source_that_its_effects_are_asked_by() {
+    let base = stand_in(|address| pages(address, 2));
+    let told = timeline(&["flow"], &base);
+    let lines = text(&told.stdout);
+    assert!(lines.contains("id e1, source shopify://lantern"), "{lines}");
 }
 
 #[test]
