@@ -10,6 +10,7 @@ use super::{
     assigned::{Assigned, Ownership},
     drain::Stop,
     lane::State,
+    parking::ParkedState,
     timers::Timer,
 };
 use crate::{
@@ -47,6 +48,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         assignment: Assignment,
         epoch: Epoch,
         committed: Option<Committed>,
+        parked: ParkedState,
+        now: Time,
     ) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
@@ -66,11 +69,23 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         assigned.ownership = Ownership::Owned(epoch);
         let first = assigned.epoch.replace(epoch).is_none();
+        if !first {
+            self.forget_parked(partition);
+        }
+        if let Some(assigned) = self.partitions.get_mut(&partition) {
+            let cleared = assigned.ledger.cleared();
+            assigned.ledger.store_has(parked.offsets.clone());
+            if assigned.ledger.cleared() > cleared {
+                self.commits.mark(partition, assigned);
+            }
+        }
         match committed {
             Some(committed) if first => self.restore(partition, committed),
             Some(committed) => self.catch_up(partition, committed),
             None => {}
         }
+        self.discard_clear(partition);
+        self.find_parked(partition, parked, now);
         self.open(partition);
     }
 
@@ -89,7 +104,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     }
 
     /// What runs is remembered until it answers, and its lanes are free.
-    fn disown_runs(&mut self, partition: Partition) {
+    pub(super) fn disown_runs(&mut self, partition: Partition) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -134,7 +149,6 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if assigned.ledger.cleared() > cleared {
             self.commits.mark(partition, assigned);
         }
-        self.discard_clear(partition);
     }
 
     /// The owner row could not be taken: asked again later, and the cause stays visible meanwhile.
@@ -231,6 +245,20 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if let Ownership::Refused { until, .. } = assigned.ownership {
             self.timers.remove(until, partition, Timer::Ownership);
         }
+        for (index, stay) in assigned.stays.iter() {
+            if let Some(due) = stay.timer {
+                self.timers.remove(due, partition, Timer::Stay(index));
+            }
+        }
+        if let Some(due) = assigned.convoy_timer {
+            self.timers.remove(due, partition, Timer::Convoys);
+        }
+        if let Some(due) = assigned.outbox.retry_at() {
+            self.timers.remove(due, partition, Timer::Park);
+        }
+        self.parking_dirty.remove(&partition);
+        self.parking_full.remove(&partition);
+        self.make_room();
         self.commits.forget(partition);
         self.draining.remove(&partition);
         self.turn.retain(|&waiting| waiting != partition);
@@ -257,6 +285,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         if assigned.quiescing && assigned.running == 0 && !orphans {
             assigned.quiescing = false;
+            self.parking_dirty.insert(partition);
             self.open(partition);
         }
     }
