@@ -3,6 +3,8 @@
 //! Invariant: every change is fenced by the epoch of its partition's owner; a row that settled stays as a tombstone,
 //! without its record, until the group's committed offset has passed it.
 
+mod words;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use argosy_kernel::{Epoch, LaneKey};

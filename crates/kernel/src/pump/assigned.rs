@@ -142,6 +142,26 @@ impl<R, X> Assigned<R, X> {
         }
     }
 
+    /// Whether its parked rows may be changed, but for settlements.
+    pub(super) fn may_store(&self) -> bool {
+        self.drain.is_none() && matches!(self.ownership, Ownership::Owned(_))
+    }
+
+    /// Takes everything that would wake its parked lanes out of the timers.
+    pub(super) fn forget_stay_timers(&mut self, timers: &mut Timers, partition: Partition) {
+        for (index, stay) in self.stays.iter() {
+            if let Some(due) = stay.timer {
+                timers.remove(due, partition, Timer::Stay(index));
+            }
+        }
+        if let Some(due) = self.convoy_timer.take() {
+            timers.remove(due, partition, Timer::Convoys);
+        }
+        if let Some(due) = self.outbox.retry_at.take() {
+            timers.remove(due, partition, Timer::Park);
+        }
+    }
+
     /// The drain budget is spent: nothing new may begin, not even a write.
     pub(super) fn is_cut(&self) -> bool {
         self.drain.as_ref().is_some_and(|drain| drain.cut)

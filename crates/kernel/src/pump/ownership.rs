@@ -74,7 +74,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         if let Some(assigned) = self.partitions.get_mut(&partition) {
             let cleared = assigned.ledger.cleared();
-            assigned.ledger.store_has(parked.offsets.clone());
+            // Settled ones among them go once the group has passed them; those that wait stay whatever it passes.
+            assigned.outbox.tombstones = parked.offsets.iter().copied().collect();
+            assigned.ledger.store_has(parked.offsets);
             if assigned.ledger.cleared() > cleared {
                 self.commits.mark(partition, assigned);
             }
@@ -85,7 +87,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             None => {}
         }
         self.discard_clear(partition);
-        self.find_parked(partition, parked, now);
+        self.find_parked(partition, parked.lanes, now);
         self.open(partition);
     }
 
@@ -236,7 +238,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 
     /// Forgets a partition and everything that would wake for it.
     pub(super) fn drop_partition(&mut self, partition: Partition) -> Option<Assigned<R, X>> {
-        let assigned = self.partitions.remove(&partition)?;
+        let mut assigned = self.partitions.remove(&partition)?;
         for (index, lane) in assigned.lanes.iter() {
             if let Some(due) = lane.timer {
                 self.timers.remove(due, partition, Timer::Lane(index));
@@ -245,17 +247,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if let Ownership::Refused { until, .. } = assigned.ownership {
             self.timers.remove(until, partition, Timer::Ownership);
         }
-        for (index, stay) in assigned.stays.iter() {
-            if let Some(due) = stay.timer {
-                self.timers.remove(due, partition, Timer::Stay(index));
-            }
-        }
-        if let Some(due) = assigned.convoy_timer {
-            self.timers.remove(due, partition, Timer::Convoys);
-        }
-        if let Some(due) = assigned.outbox.retry_at() {
-            self.timers.remove(due, partition, Timer::Park);
-        }
+        assigned.forget_stay_timers(&mut self.timers, partition);
         self.parking_dirty.remove(&partition);
         self.parking_full.remove(&partition);
         self.make_room();

@@ -14,6 +14,6 @@ pub use api::{
     Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
     ParkedState, ParkingConfig,
 };
-pub(super) use convoy::Convoys;
+pub(super) use convoy::{Awaited, Convoys};
 pub(super) use stays::{Stay, StayIndex, Stays};
 pub(super) use write::Outbox;

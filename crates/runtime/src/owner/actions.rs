@@ -10,7 +10,7 @@ use argosy_kernel::{
 use argosy_store::{OwnerKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Live, Owner, intake::FOREIGN, parking::state};
+use super::{Live, Owner, intake::FOREIGN};
 use crate::{
     delivered::{Body, Residue},
     run::{self, Stop},
@@ -136,14 +136,9 @@ impl Owner {
             .iter()
             .map(|(partition, _)| self.name(*partition))
             .collect();
-        let worker: Arc<str> = Arc::from(self.parts.worker.name());
-        let owners: Vec<_> = names
+        let owners: Vec<_> = takes
             .iter()
-            .map(|at| OwnerKey {
-                worker: Arc::clone(&worker),
-                topic: Arc::clone(&at.topic),
-                partition: at.partition,
-            })
+            .map(|(partition, _)| self.owner_key(*partition))
             .collect();
         let committed = self.parts.consumer.committed(names);
         let store = Arc::clone(&self.parts.store);
@@ -213,7 +208,7 @@ impl Owner {
 async fn parked(store: &dyn Store, owners: &[OwnerKey]) -> Result<Vec<ParkedState>, StoreError> {
     let found = owners.iter().map(|owner| store.parked(owner.clone()));
     let found = futures_util::future::try_join_all(found).await?;
-    Ok(found.into_iter().map(state).collect())
+    Ok(found.into_iter().map(ParkedState::from).collect())
 }
 
 /// The gate of a partition that is not assigned: nothing further starts.

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use argosy_broker::{Delivery, TopicPartition};
 use argosy_kernel::{
-    Input, LaneKey, Offset, ParkFault, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
-    ParkedState, Partition, Waiting,
+    Input, LaneKey, Offset, ParkFault, ParkWrite, ParkedLoad, ParkedRecord, Partition,
 };
-use argosy_store::{
-    FoundParked, LoadedRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, ParkedLook, ParkedRow,
-};
+use argosy_store::{LoadedRow, OwnerKey, ParkChange, ParkLoad, ParkedRow};
 
 use super::Owner;
 use crate::{
@@ -21,43 +18,15 @@ use crate::{
 
 impl Owner {
     pub(super) fn park(&self, write: ParkWrite<Body>) {
-        let ParkWrite {
-            park,
-            partition,
-            assignment,
-            epoch,
-            records,
-            looks,
-            settled,
-            passed,
-        } = write;
-        let change = ParkChange {
-            owner: self.owner_key(partition),
-            epoch,
-            rows: records
-                .into_iter()
-                .map(|record| row(record.key, &record.body.delivery))
-                .collect(),
-            looks: looks
-                .into_iter()
-                .map(|look| ParkedLook {
-                    offset: look.offset.0,
-                    cause: look.cause.name().into(),
-                    dependency: dependency(&look.cause),
-                    due: look.due,
-                    attempts: look.attempts,
-                    age: look.age,
-                })
-                .collect(),
-            settled: settled.into_iter().map(|offset| offset.0).collect(),
-            passed: passed.map(|offset| offset.0),
-        };
+        let (park, partition, assignment) = (write.park, write.partition, write.assignment);
+        let change = ParkChange::of(self.owner_key(partition), write, |record| {
+            row(record.key, &record.body.delivery)
+        });
         let store = self.parts.shop.store.clone();
         let inbox = self.parts.shop.inbox.clone();
         let parking = async move {
             let result = match store.park(change).await {
-                Ok(ParkAnswer::Done) => Ok(()),
-                Ok(ParkAnswer::Fenced) => Err(ParkFault::Fenced),
+                Ok(answer) => answer.result(),
                 Err(error) => {
                     telemetry::park_failed(&error);
                     Err(ParkFault::Unavailable)
@@ -112,53 +81,13 @@ impl Owner {
         self.parts.tracker.spawn_on(loading, &self.parts.handlers);
     }
 
-    fn owner_key(&self, partition: Partition) -> OwnerKey {
+    pub(super) fn owner_key(&self, partition: Partition) -> OwnerKey {
         let name = self.name(partition);
         OwnerKey {
             worker: Arc::from(self.parts.worker.name()),
             topic: name.topic,
             partition: name.partition,
         }
-    }
-}
-
-/// What a new owner found, in the pump's words.
-pub(super) fn state(found: FoundParked) -> ParkedState {
-    let lanes = found.lanes.into_iter().map(|lane| {
-        let (cause, due) = match lane.look {
-            Some(look) => (cause(&look), look.due),
-            // Its head settled, and its successor was never looked at.
-            None => (Waiting::Backlog, std::time::Duration::ZERO),
-        };
-        ParkedLane {
-            key: lane.lane,
-            records: lane.rows,
-            bytes: lane.bytes,
-            cause,
-            due,
-        }
-    });
-    ParkedState {
-        lanes: lanes.collect(),
-        offsets: found.offsets.into_iter().map(Offset).collect(),
-    }
-}
-
-/// The dependency is only an index into who waits for whom: today's code decides anew when the lane runs.
-fn cause(look: &ParkedLook) -> Waiting {
-    match (&*look.cause, &look.dependency) {
-        ("dependency", Some(name)) => Waiting::Dependency(Arc::clone(name)),
-        ("quota", Some(name)) => Waiting::Quota(Arc::clone(name)),
-        ("claimed", _) => Waiting::Claimed,
-        ("retry", _) => Waiting::Retry,
-        _ => Waiting::Backlog,
-    }
-}
-
-fn dependency(cause: &Waiting) -> Option<Arc<str>> {
-    match cause {
-        Waiting::Dependency(name) | Waiting::Quota(name) => Some(Arc::clone(name)),
-        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
-//! Stays that wait for the same dependency: one of them looks, and if it gets through the others follow at a ramp.
+//! Stays that wait for the same thing: one of them looks, and if it gets through the others follow at a ramp.
 //!
-//! Invariant: a stay that waits for a dependency stands in its convoy exactly once while it rests.
+//! Invariant: a stay that rests stands in one convoy, or has a timer until it does.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,7 +14,16 @@ use crate::ids::Time;
 /// The first wait after a look that failed.
 const LOOK_FIRST: Duration = Duration::from_secs(1);
 
-/// The stays of one partition that wait for one dependency.
+/// What the stays of a convoy wait for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::pump) enum Awaited {
+    /// A dependency.
+    Dependency(Arc<str>),
+    /// Their turn: their own time has come.
+    Turn,
+}
+
+/// The stays of one partition that wait for one thing.
 #[derive(Debug)]
 pub(in crate::pump) struct Convoy {
     waiting: VecDeque<StayIndex>,
@@ -29,42 +38,39 @@ pub(in crate::pump) struct Convoy {
     wait: Duration,
 }
 
-/// The convoys of one partition, by the dependency's name.
+/// The convoys of one partition.
 #[derive(Debug, Default)]
-pub(in crate::pump) struct Convoys(BTreeMap<Arc<str>, Convoy>);
+pub(in crate::pump) struct Convoys(BTreeMap<Awaited, Convoy>);
 
 impl Convoys {
-    /// A stay waits for this dependency; the first one says how many may run at once.
+    /// A stay waits for this; the first one says how many may run at once.
     pub(in crate::pump) fn join(
         &mut self,
-        dependency: &Arc<str>,
+        awaited: Awaited,
         stay: StayIndex,
         look_at: Time,
         window: usize,
     ) {
-        let convoy = self
-            .0
-            .entry(Arc::clone(dependency))
-            .or_insert_with(|| Convoy {
-                waiting: VecDeque::new(),
-                window,
-                out: 0,
-                through: 0,
-                look_at,
-                wait: LOOK_FIRST,
-            });
+        let convoy = self.0.entry(awaited).or_insert_with(|| Convoy {
+            waiting: VecDeque::new(),
+            window,
+            out: 0,
+            through: 0,
+            look_at,
+            wait: LOOK_FIRST,
+        });
         convoy.waiting.push_back(stay);
     }
 
-    /// One that ran waits for its dependency again: the others look later and one by one.
+    /// One that ran waits for the same again: the others look later and one by one.
     pub(in crate::pump) fn turned_back(
         &mut self,
-        dependency: &Arc<str>,
+        awaited: &Awaited,
         hint: Duration,
         now: Time,
         wait_max: Duration,
     ) {
-        let Some(convoy) = self.0.get_mut(dependency) else {
+        let Some(convoy) = self.0.get_mut(awaited) else {
             return;
         };
         convoy.out = convoy.out.saturating_sub(1);
@@ -77,9 +83,9 @@ impl Convoys {
         }
     }
 
-    /// One that ran did not have to wait for this dependency: as many more may follow as got through before.
-    pub(in crate::pump) fn got_through(&mut self, dependency: &Arc<str>, window_max: usize) {
-        let Some(convoy) = self.0.get_mut(dependency) else {
+    /// One that ran did not have to wait for it: as many more may follow as got through before.
+    pub(in crate::pump) fn got_through(&mut self, awaited: &Awaited, window_max: usize) {
+        let Some(convoy) = self.0.get_mut(awaited) else {
             return;
         };
         convoy.out = convoy.out.saturating_sub(1);
@@ -89,18 +95,18 @@ impl Convoys {
             convoy.through = 0;
             convoy.window = convoy.window.saturating_mul(2).min(window_max);
         }
-        self.forget_ended(dependency);
+        self.forget_ended(awaited);
     }
 
     /// The next stay that may look, if one may.
-    pub(in crate::pump) fn next(&mut self, now: Time) -> Option<(Arc<str>, StayIndex)> {
-        for (dependency, convoy) in &mut self.0 {
+    pub(in crate::pump) fn next(&mut self, now: Time) -> Option<(Awaited, StayIndex)> {
+        for (awaited, convoy) in &mut self.0 {
             if convoy.out < convoy.window
                 && convoy.look_at <= now
                 && let Some(stay) = convoy.waiting.pop_front()
             {
                 convoy.out += 1;
-                return Some((Arc::clone(dependency), stay));
+                return Some((awaited.clone(), stay));
             }
         }
         None
@@ -115,13 +121,13 @@ impl Convoys {
             .min()
     }
 
-    fn forget_ended(&mut self, dependency: &Arc<str>) {
+    fn forget_ended(&mut self, awaited: &Awaited) {
         let ended = self
             .0
-            .get(dependency)
+            .get(awaited)
             .is_some_and(|convoy| convoy.waiting.is_empty() && convoy.out == 0);
         if ended {
-            self.0.remove(dependency);
+            self.0.remove(awaited);
         }
     }
 }

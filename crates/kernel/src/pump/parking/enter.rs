@@ -3,15 +3,14 @@
 //! Invariant: a lane goes whole. Its records stay pending, and count against the partition's budget, until the store
 //! has them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Look, Stay, StayIndex, stays::Place};
+use super::{Awaited, Look, ParkingConfig, Stay, StayIndex, stays::Place};
 use crate::{
     cause::Waiting,
     ids::{LaneKey, Partition, Time},
     pump::{
         Action, At, Pump,
-        assigned::Ownership,
         lane::{Next, Queued, State},
         lanes::LaneIndex,
         timers::Timer,
@@ -38,7 +37,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         if head.is_stored {
             // Its rows are there already: letting go of it costs nothing.
-            return assigned.drain.is_none() && matches!(assigned.ownership, Ownership::Owned(_));
+            return assigned.may_store();
         }
         let waited = lane
             .head
@@ -54,8 +53,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         else {
             return false;
         };
-        assigned.drain.is_none()
-            && matches!(assigned.ownership, Ownership::Owned(_))
+        assigned.may_store()
             && assigned.stays.keys() < parking.keys_max
             && self.parked_bytes() < parking.bytes_max
     }
@@ -112,7 +110,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let stay = assigned
             .stays
             .find(&key)
-            .unwrap_or_else(|| assigned.stays.begin(key, cause.clone()));
+            .unwrap_or_else(|| assigned.stays.begin(key));
         assigned.outbox.look(stay, look);
         let mut let_go = Vec::new();
         for record in queue {
@@ -187,8 +185,11 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         wait: Duration,
         now: Time,
     ) {
-        let look_max = self.config.parking.unwrap_or_default().look_max;
-        let lanes_max = self.config.parking.unwrap_or_default().lanes_max;
+        let ParkingConfig {
+            look_max,
+            lanes_max,
+            ..
+        } = self.config.parking.unwrap_or_default();
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -196,16 +197,19 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         stay.place = Place::Rests;
-        stay.cause = cause.clone();
-        match (stay.convoy.take(), cause) {
-            (Some(left), Waiting::Dependency(name)) if left == *name => {
-                assigned.convoys.turned_back(name, wait, now, look_max);
+        let awaited = match cause {
+            Waiting::Dependency(name) => Some(Awaited::Dependency(Arc::clone(name))),
+            _ => None,
+        };
+        match stay.convoy.take() {
+            Some(left) if Some(&left) == awaited.as_ref() => {
+                assigned.convoys.turned_back(&left, wait, now, look_max);
             }
-            (Some(left), _) => assigned.convoys.got_through(&left, lanes_max),
-            (None, _) => {}
+            Some(left) => assigned.convoys.got_through(&left, lanes_max),
+            None => {}
         }
-        if let Waiting::Dependency(name) = cause {
-            assigned.convoys.join(name, index, now.plus(wait), 1);
+        if let Some(awaited) = awaited {
+            assigned.convoys.join(awaited, index, now.plus(wait), 1);
         } else {
             let due = now.plus(wait);
             stay.timer = Some(due);

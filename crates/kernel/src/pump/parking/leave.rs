@@ -4,31 +4,27 @@
 
 use std::sync::Arc;
 
-use super::{ParkFault, ParkedLoad, ParkedRecord, ParkedState, StayIndex, stays::Place};
+use super::{Awaited, ParkFault, ParkedLane, ParkedLoad, ParkedRecord, StayIndex, stays::Place};
 use crate::{
     cause::Waiting,
     ids::{Assignment, LaneKey, LoadNumber, Offset, Partition, Time},
     pump::{Abort, Action, Pump, lane::Queued, lanes::LaneIndex, timers::Timer},
 };
 
-/// The convoy of those whose own time has come.
-pub(super) const DUE: &str = "";
-
 impl<R: Clone, X: Clone> Pump<R, X> {
     /// What a new owner finds in the store, and what it holds in memory of the same keys.
     pub(in crate::pump) fn find_parked(
         &mut self,
         partition: Partition,
-        found: ParkedState,
+        lanes: Vec<ParkedLane>,
         now: Time,
     ) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
-        assigned.outbox.tombstones = found.offsets.into_iter().collect();
         let mut resting = Vec::new();
-        for lane in found.lanes {
-            let index = assigned.stays.begin(lane.key, lane.cause.clone());
+        for lane in lanes {
+            let index = assigned.stays.begin(lane.key);
             assigned.stays.add(index, lane.records, lane.bytes);
             resting.push((index, lane.cause, lane.due));
         }
@@ -71,17 +67,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
-        for (index, stay) in assigned.stays.iter() {
-            if let Some(due) = stay.timer {
-                self.timers.remove(due, partition, Timer::Stay(index));
-            }
-        }
-        if let Some(due) = assigned.convoy_timer.take() {
-            self.timers.remove(due, partition, Timer::Convoys);
-        }
-        if let Some(due) = assigned.outbox.retry_at.take() {
-            self.timers.remove(due, partition, Timer::Park);
-        }
+        assigned.forget_stay_timers(&mut self.timers, partition);
         let stays = std::mem::take(&mut assigned.stays);
         assigned.convoys = super::Convoys::default();
         let mut let_go = Vec::new();
@@ -113,9 +99,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         if let Some(stay) = assigned.stays.get_mut(index) {
             stay.timer = None;
-            assigned
-                .convoys
-                .join(&Arc::from(DUE), index, now, lanes_max);
+            assigned.convoys.join(Awaited::Turn, index, now, lanes_max);
             self.parking_dirty.insert(partition);
         }
     }

@@ -1,11 +1,9 @@
 //! The stays of one partition: found by key, kept in slots so that timers can name them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use crate::{
-    cause::Waiting,
-    ids::{LaneKey, LoadNumber, Time},
-};
+use super::Awaited;
+use crate::ids::{LaneKey, LoadNumber, Time};
 
 /// A stay's place within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,10 +33,9 @@ pub(in crate::pump) struct Stay {
     pub(in crate::pump) entering: usize,
     /// Settled rows that are not tombstones yet.
     pub(in crate::pump) burying: usize,
-    pub(in crate::pump) cause: Waiting,
     pub(in crate::pump) place: Place,
     /// The convoy that it left to run, until it is known whether it got through.
-    pub(in crate::pump) convoy: Option<Arc<str>>,
+    pub(in crate::pump) convoy: Option<Awaited>,
     /// Its entry in the pump's timers.
     pub(in crate::pump) timer: Option<Time>,
 }
@@ -62,7 +59,7 @@ impl Stays {
         self.by_key.get(key).copied()
     }
 
-    pub(in crate::pump) fn begin(&mut self, key: LaneKey, cause: Waiting) -> StayIndex {
+    pub(in crate::pump) fn begin(&mut self, key: LaneKey) -> StayIndex {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             StayIndex(self.slots.len() - 1)
@@ -74,7 +71,6 @@ impl Stays {
             bytes: 0,
             entering: 0,
             burying: 0,
-            cause,
             place: Place::Rests,
             convoy: None,
             timer: None,

@@ -22,10 +22,10 @@ pub(in crate::pump) struct Outbox<R> {
     looks: BTreeMap<StayIndex, Look>,
     settled: Vec<(StayIndex, Offset)>,
     /// Rows that are kept only until the group's position has passed them.
-    pub(super) tombstones: BTreeSet<Offset>,
+    pub(in crate::pump) tombstones: BTreeSet<Offset>,
     out: Option<Out<R>>,
     /// Its entry in the pump's timers, after a write that failed.
-    pub(super) retry_at: Option<Time>,
+    pub(in crate::pump) retry_at: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -59,10 +59,6 @@ impl<R> Outbox<R> {
     /// A row's settlement is told: it becomes a tombstone.
     pub(super) fn bury(&mut self, stay: StayIndex, offset: Offset) {
         self.settled.push((stay, offset));
-    }
-
-    pub(in crate::pump) fn retry_at(&self) -> Option<Time> {
-        self.retry_at
     }
 
     /// Settlements that the store has not heard of.

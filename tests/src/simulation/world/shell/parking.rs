@@ -1,14 +1,10 @@
 //! Parked records on their way to the store and back.
 
-use std::time::Duration;
-
 use argosy_kernel::{
-    Assignment, Committed, Epoch, Input, Offset, ParkFault, ParkNumber, ParkWrite, ParkedLane,
-    ParkedLoad, ParkedRecord, ParkedState, Partition, Waiting,
+    Assignment, Committed, Epoch, Input, Offset, ParkFault, ParkNumber, ParkWrite, ParkedLoad,
+    ParkedRecord, Partition, Waiting,
 };
-use argosy_store::{
-    FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedLook, ParkedRow,
-};
+use argosy_store::{LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedRow};
 use argosy_testkit::store::{Answer, Operation};
 use bytes::Bytes;
 
@@ -20,55 +16,23 @@ use crate::simulation::{
 
 impl World {
     pub(super) fn park(&mut self, id: InstanceId, write: ParkWrite<RecordId>) {
-        let ParkWrite {
-            park,
-            partition,
-            assignment,
-            epoch,
-            records,
-            looks,
-            settled,
-            passed,
-        } = write;
-        self.judge.buries(partition, &settled, passed);
-        let rows: Vec<RecordId> = records.iter().map(|record| record.body).collect();
-        let change = ParkChange {
-            owner: self.owner_keys[&partition].clone(),
-            epoch,
-            rows: records
-                .into_iter()
-                .map(|record| ParkedRow {
-                    lane: record.key,
-                    offset: record.offset.0,
-                    timestamp_ms: None,
-                    key: None,
-                    value: Some(Bytes::copy_from_slice(&record.body.0.to_be_bytes())),
-                    headers: Vec::new(),
-                })
-                .collect(),
-            looks: looks
-                .into_iter()
-                .map(|look| ParkedLook {
-                    offset: look.offset.0,
-                    cause: look.cause.name().into(),
-                    dependency: match look.cause {
-                        Waiting::Dependency(name) => Some(name),
-                        _ => None,
-                    },
-                    due: look.due,
-                    attempts: look.attempts,
-                    age: look.age,
-                })
-                .collect(),
-            settled: settled.into_iter().map(|offset| offset.0).collect(),
-            passed: passed.map(|offset| offset.0),
-        };
+        self.judge
+            .buries(write.partition, &write.settled, write.passed);
+        let owner = self.owner_keys[&write.partition].clone();
         let purpose = Purpose::Park {
-            partition,
-            assignment,
-            park,
-            rows,
+            partition: write.partition,
+            assignment: write.assignment,
+            park: write.park,
+            rows: write.records.iter().map(|record| record.body).collect(),
         };
+        let change = ParkChange::of(owner, write, |record| ParkedRow {
+            lane: record.key,
+            offset: record.offset.0,
+            timestamp_ms: None,
+            key: None,
+            value: Some(Bytes::copy_from_slice(&record.body.0.to_be_bytes())),
+            headers: Vec::new(),
+        });
         self.send(id, Outgoing::Store(purpose, Operation::Park(vec![change])));
     }
 
@@ -107,8 +71,7 @@ impl World {
         answer: Option<&Answer>,
     ) {
         let result = match answer {
-            Some(Answer::Park(answers)) if answers[..] == [ParkAnswer::Done] => Ok(()),
-            Some(Answer::Park(_)) => Err(ParkFault::Fenced),
+            Some(Answer::Park(answers)) if answers.len() == 1 => answers[0].result(),
             _ => Err(ParkFault::Unavailable),
         };
         self.turn(
@@ -180,7 +143,7 @@ impl World {
                     assignment,
                     epoch,
                     committed,
-                    parked: state(found),
+                    parked: found.into(),
                 }
             }
             _ => Input::NotOwned {
@@ -190,22 +153,5 @@ impl World {
             },
         };
         self.turn(id, input);
-    }
-}
-
-fn state(found: FoundParked) -> ParkedState {
-    let lanes = found.lanes.into_iter().map(|lane| ParkedLane {
-        key: lane.lane,
-        records: lane.rows,
-        bytes: lane.bytes,
-        due: lane.look.as_ref().map_or(Duration::ZERO, |look| look.due),
-        cause: match lane.look.and_then(|look| look.dependency) {
-            Some(name) => Waiting::Dependency(name),
-            None => Waiting::Retry,
-        },
-    });
-    ParkedState {
-        lanes: lanes.collect(),
-        offsets: found.offsets.into_iter().map(Offset).collect(),
     }
 }
