@@ -39,6 +39,8 @@ pub struct Ledger {
     floor: Option<Offset>,
     /// What an earlier assignment had cleared above its frontier.
     restored: Vec<ClearRange>,
+    /// What waits in the store, or settled there; ascending.
+    stored: Vec<Offset>,
     charged: u64,
     cleared: u64,
 }
@@ -64,6 +66,14 @@ impl Ledger {
         self.advance();
     }
 
+    /// Sets which offsets the store has, ascending: they are clear whenever they are delivered, or were.
+    pub fn store_has(&mut self, offsets: Vec<Offset>) {
+        for offset in &offsets {
+            self.clear(*offset);
+        }
+        self.stored = offsets;
+    }
+
     /// Takes note of a delivered offset, wanted or not.
     pub fn charge(&mut self, offset: Offset) -> Charge {
         if self.floor.is_some_and(|floor| offset < floor) {
@@ -76,7 +86,7 @@ impl Ledger {
             },
             _ => self.entries.len(),
         };
-        let clear = contains(&self.restored, offset);
+        let clear = contains(&self.restored, offset) || self.stored.binary_search(&offset).is_ok();
         self.charged += 1;
         self.entries.insert(place, Entry { offset, clear });
         if clear {
@@ -165,6 +175,20 @@ impl Ledger {
             return None;
         }
         Some(Map::new(base, clear))
+    }
+
+    /// Whether what is clear above the frontier lies in more ranges than these.
+    pub fn is_crowded(&self, ranges_max: usize) -> bool {
+        let mut ranges = 0;
+        let mut open = false;
+        for entry in &self.entries {
+            ranges += usize::from(entry.clear && !open);
+            open = entry.clear;
+            if ranges > ranges_max {
+                return true;
+            }
+        }
+        false
     }
 
     fn position(&self, offset: Offset) -> Result<usize, usize> {

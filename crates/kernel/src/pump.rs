@@ -13,6 +13,7 @@ mod intake;
 mod lane;
 mod lanes;
 mod ownership;
+mod parking;
 mod run;
 mod settle;
 mod timers;
@@ -28,6 +29,10 @@ pub use api::{
 };
 pub use assigned::Held;
 pub use config::{Order, PumpConfig, RetryPolicy};
+pub use parking::{
+    Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, ParkingConfig,
+};
 pub use view::{LaneState, LaneView};
 
 use self::{
@@ -38,7 +43,7 @@ use self::{
     timers::Timers,
 };
 use crate::{
-    ids::{Offset, Partition, Time},
+    ids::{LoadNumber, Offset, Partition, Time},
     random::Random,
 };
 
@@ -57,6 +62,12 @@ pub struct Pump<R, X> {
     timers: Timers,
     steps: Steps,
     commits: Commits,
+    parks: ParkNumber,
+    loads: LoadNumber,
+    /// Partitions in which stays may wake, or something is to be parked.
+    parking_dirty: BTreeSet<Partition>,
+    /// Partitions with records that wait for room in the store.
+    parking_full: BTreeSet<Partition>,
     draining: BTreeSet<Partition>,
     revokes: Revokes,
     stop: Stop,
@@ -78,6 +89,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             timers: Timers::default(),
             steps: Steps::default(),
             commits: Commits::default(),
+            parks: ParkNumber(0),
+            loads: LoadNumber(0),
+            parking_dirty: BTreeSet::new(),
+            parking_full: BTreeSet::new(),
             draining: BTreeSet::new(),
             revokes: Revokes::default(),
             stop: Stop::default(),
@@ -88,7 +103,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     /// Takes one input and returns what must be done, in order.
     pub fn on(&mut self, input: Input<R, X>, now: Time) -> Vec<Action<R, X>> {
         match input {
-            Input::Records(records) => self.take_in(records),
+            Input::Records(records) => self.take_in(records, now),
             Input::Assigned {
                 assignment,
                 partitions,
@@ -98,7 +113,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 assignment,
                 epoch,
                 committed,
-            } => self.own(partition, assignment, epoch, committed),
+                parked,
+            } => self.own(partition, assignment, epoch, committed, parked, now),
             Input::NotOwned {
                 partition,
                 assignment,
@@ -110,6 +126,19 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             Input::Published { at, result } => self.published(at, result, now),
             Input::DeadLettered { at, result } => self.dead_lettered(at, result, now),
             Input::CommitEnded { commit, results } => self.commit_ended(commit, &results, now),
+            Input::Parked {
+                partition,
+                assignment,
+                park,
+                result,
+            } => self.parked(partition, assignment, park, result, now),
+            Input::ParkedLoaded {
+                partition,
+                assignment,
+                load,
+                key,
+                result,
+            } => self.parked_loaded(partition, assignment, load, &key, result, now),
             Input::StepsAcknowledged(step) => self.acknowledge(step),
             Input::Shutdown => self.shut_down(now),
             Input::Tick => {}
@@ -120,6 +149,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         self.commit(now);
         // A partition that had nothing left to commit is let go in the same turn.
         self.advance_drains(now);
+        self.advance_parking(now);
         self.dispatch(now);
         std::mem::take(&mut self.actions)
     }

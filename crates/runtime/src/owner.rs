@@ -5,6 +5,7 @@
 
 mod actions;
 mod intake;
+mod parking;
 mod writes;
 
 use std::{

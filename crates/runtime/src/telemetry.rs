@@ -2,7 +2,7 @@
 
 use argosy_broker::{BrokerError, TopicPartition};
 use argosy_kernel::{Epoch, MapFault};
-use argosy_store::{EffectId, OwnerKey};
+use argosy_store::{EffectId, OwnerKey, StoreError};
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
 
@@ -46,6 +46,11 @@ pub(crate) fn map_ignored(partition: i32, reason: MapFault) {
         ?reason,
         "commit metadata ignored: settled work above the frontier runs again"
     );
+}
+
+pub(crate) fn park_failed(error: &StoreError) {
+    counter!("argosy_park_failures_total").increment(1);
+    warn!(event = "park_failed", %error, "parked records could not be written or read; tried again");
 }
 
 pub(crate) fn timeline_write_failed(error: &BrokerError) {

@@ -19,7 +19,7 @@ pub(crate) type Handlers = HashMap<&'static str, Arc<dyn Erased>>;
 pub struct Worker {
     pub(crate) name: &'static str,
     pub(crate) topics: BTreeSet<&'static str>,
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Arc<Handlers>,
     pub(crate) order: Order,
     pub(crate) timelines: bool,
 }
@@ -30,7 +30,7 @@ impl Worker {
         Self {
             name,
             topics: BTreeSet::new(),
-            handlers: HashMap::new(),
+            handlers: Arc::default(),
             order: Order::Key,
             timelines: true,
         }
@@ -40,7 +40,7 @@ impl Worker {
     #[must_use]
     pub fn on<H: Handler>(mut self, handler: H) -> Self {
         self.topics.insert(H::Body::TOPIC);
-        self.handlers.insert(H::Body::TYPE, Arc::new(handler));
+        Arc::make_mut(&mut self.handlers).insert(H::Body::TYPE, Arc::new(handler));
         self
     }
 

@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{Claim, ClaimAnswer, EffectRow, EventKey, OutcomeRow, Store, StoreError};
+use crate::{
+    Claim, ClaimAnswer, EffectRow, EventKey, LoadedRow, OutcomeRow, ParkAnswer, ParkChange,
+    ParkLoad, Store, StoreError,
+};
 
 /// A batch has at most this many items.
 pub const GROUP_ITEMS_MAX: usize = 256;
@@ -33,6 +36,8 @@ pub struct Grouped {
     claims: Queue<Claims>,
     outcomes: Queue<Outcomes>,
     recalls: Queue<Recalls>,
+    parks: Queue<Parks>,
+    loads: Queue<Loads>,
 }
 
 impl fmt::Debug for Grouped {
@@ -51,7 +56,9 @@ impl Grouped {
         Self {
             claims: Queue::start(Arc::clone(&store), tracker),
             outcomes: Queue::start(Arc::clone(&store), tracker),
-            recalls: Queue::start(store, tracker),
+            recalls: Queue::start(Arc::clone(&store), tracker),
+            parks: Queue::start(Arc::clone(&store), tracker),
+            loads: Queue::start(store, tracker),
         }
     }
 
@@ -70,6 +77,17 @@ impl Grouped {
     /// All effects of one event.
     pub async fn recall(&self, event: EventKey) -> Result<Vec<EffectRow>, StoreError> {
         self.recalls.ask(event).await
+    }
+
+    /// Changes the parked rows of one partition. Two changes of one partition must not be out at once.
+    pub async fn park(&self, change: ParkChange) -> Result<ParkAnswer, StoreError> {
+        change.check()?;
+        self.parks.ask(change).await
+    }
+
+    /// The oldest rows of one parked lane.
+    pub async fn load_parked(&self, load: ParkLoad) -> Result<Vec<LoadedRow>, StoreError> {
+        self.loads.ask(load).await
     }
 }
 
@@ -132,6 +150,36 @@ impl Kind for Recalls {
         items: Vec<EventKey>,
     ) -> BoxFuture<'_, Result<Vec<Vec<EffectRow>>, StoreError>> {
         store.recall(items)
+    }
+}
+
+struct Parks;
+
+impl Kind for Parks {
+    const OPERATION: &'static str = "park";
+    type Item = ParkChange;
+    type Answer = ParkAnswer;
+
+    fn send(
+        store: &dyn Store,
+        items: Vec<ParkChange>,
+    ) -> BoxFuture<'_, Result<Vec<ParkAnswer>, StoreError>> {
+        store.park(items)
+    }
+}
+
+struct Loads;
+
+impl Kind for Loads {
+    const OPERATION: &'static str = "load_parked";
+    type Item = ParkLoad;
+    type Answer = Vec<LoadedRow>;
+
+    fn send(
+        store: &dyn Store,
+        items: Vec<ParkLoad>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
+        store.load_parked(items)
     }
 }
 

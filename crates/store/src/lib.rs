@@ -3,10 +3,14 @@
 
 mod group;
 pub mod limits;
+mod parked;
 mod port;
 mod postgres;
 
 pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
+pub use parked::{
+    FoundLane, FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedLook, ParkedRow,
+};
 pub use port::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
     OutcomeRow, OwnerKey, RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelinePlace,

@@ -16,6 +16,12 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// A claim is held for at most this long; more is taken as this much.
 pub const HOLD_MAX: Duration = Duration::from_secs(24 * 3_600);
 
+/// A parked record has at most this many bytes: key, value and headers.
+pub const PARKED_BYTES_MAX: usize = 16 << 20;
+
+/// Parked rows that are loaded at once are at most this many.
+pub const LOAD_ROWS_MAX: usize = 1_000;
+
 /// The rows of one operator's question (effects of an event, audit) are at most this many.
 pub const OPERATOR_ROWS_MAX: u32 = 1_000;
 
@@ -66,7 +72,7 @@ impl EffectId {
     }
 }
 
-fn within(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), StoreError> {
+pub(crate) fn within(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), StoreError> {
     if bytes <= bytes_max {
         return Ok(());
     }

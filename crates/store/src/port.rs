@@ -7,6 +7,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use crate::{FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
+
 /// A partition as a worker owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerKey {
@@ -313,6 +315,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records outcomes. A success is never overwritten.
     fn record(&self, outcomes: Vec<OutcomeRow>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Changes parked rows, one answer each, in the order asked. Each partition is named once.
+    fn park(&self, changes: Vec<ParkChange>) -> BoxFuture<'_, Result<Vec<ParkAnswer>, StoreError>>;
+
+    /// What is parked of a partition, for its new owner.
+    fn parked(&self, owner: OwnerKey) -> BoxFuture<'_, Result<FoundParked, StoreError>>;
+
+    /// The oldest rows of parked lanes that are not settled, in offset order.
+    fn load_parked(
+        &self,
+        loads: Vec<ParkLoad>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>>;
 
     /// An operator's resolution, with its audit row, in one transaction.
     fn resolve(

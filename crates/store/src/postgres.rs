@@ -10,7 +10,10 @@ mod effect_row;
 mod fault;
 mod find;
 mod identity;
+mod lane;
 mod owners;
+mod park;
+mod parked;
 mod project;
 mod recall;
 mod record;
@@ -26,8 +29,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved, Store,
+    StoreError, TimelinePlace, TimelineRow,
 };
 use connection::{Connections, connections};
 
@@ -102,6 +106,21 @@ impl Store for Postgres {
 
     fn record(&self, outcomes: Vec<OutcomeRow>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(record::record(&self.runs, outcomes))
+    }
+
+    fn park(&self, changes: Vec<ParkChange>) -> BoxFuture<'_, Result<Vec<ParkAnswer>, StoreError>> {
+        Box::pin(park::park(&self.runs, changes))
+    }
+
+    fn parked(&self, owner: OwnerKey) -> BoxFuture<'_, Result<FoundParked, StoreError>> {
+        Box::pin(parked::found(&self.runs, owner))
+    }
+
+    fn load_parked(
+        &self,
+        loads: Vec<ParkLoad>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
+        Box::pin(parked::load(&self.runs, loads))
     }
 
     fn resolve(

@@ -8,8 +8,9 @@ use std::{
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, BATCHES_IN_FLIGHT_MAX, Claim, ClaimAnswer, EffectId, EffectRow, EffectState,
-    EventKey, EventStatus, GROUP_ITEMS_MAX, Grouped, OutcomeRow, OwnerKey, QUEUE_ITEMS_MAX,
-    RecordedOutcome, Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow, limits,
+    EventKey, EventStatus, FoundParked, GROUP_ITEMS_MAX, Grouped, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, QUEUE_ITEMS_MAX, RecordedOutcome, Resolution, Resolved,
+    Store, StoreError, TimelinePlace, TimelineRow, limits,
 };
 use argosy_testkit::store::SharedModelStore;
 use bytes::Bytes;
@@ -97,6 +98,27 @@ impl Store for GatedStore {
         Box::pin(async move {
             self.pass(outcomes.len()).await?;
             self.model.record(outcomes).await
+        })
+    }
+
+    fn park(&self, changes: Vec<ParkChange>) -> BoxFuture<'_, Result<Vec<ParkAnswer>, StoreError>> {
+        Box::pin(async move {
+            self.pass(changes.len()).await?;
+            self.model.park(changes).await
+        })
+    }
+
+    fn parked(&self, owner: OwnerKey) -> BoxFuture<'_, Result<FoundParked, StoreError>> {
+        self.model.parked(owner)
+    }
+
+    fn load_parked(
+        &self,
+        loads: Vec<ParkLoad>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
+        Box::pin(async move {
+            self.pass(loads.len()).await?;
+            self.model.load_parked(loads).await
         })
     }
 
@@ -316,7 +338,7 @@ async fn its_tasks_end_with_the_last_handle_after_sending_what_they_hold() {
     let tracker = TaskTracker::new();
     let grouped = Grouped::start(Arc::clone(&store) as Arc<dyn Store>, &tracker);
     tracker.close();
-    assert_eq!(tracker.len(), 3);
+    assert_eq!(tracker.len(), 5);
     {
         let gone = grouped.claim(claim(7));
         tokio::pin!(gone);

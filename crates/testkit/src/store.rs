@@ -4,6 +4,7 @@
 //! was not flushed. So an answer, once given, is never taken back.
 
 mod effects;
+mod parked;
 mod shared;
 mod tables;
 mod timelines;
@@ -12,8 +13,9 @@ use std::time::Duration;
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved,
+    StoreError, TimelinePlace, TimelineRow,
 };
 use uuid::Uuid;
 
@@ -36,6 +38,12 @@ pub enum Operation {
     Claim(Vec<Claim>),
     /// `Store::record`.
     Record(Vec<OutcomeRow>),
+    /// `Store::park`.
+    Park(Vec<ParkChange>),
+    /// `Store::parked`.
+    Parked(OwnerKey),
+    /// `Store::load_parked`.
+    LoadParked(Vec<ParkLoad>),
     /// `Store::resolve`.
     Resolve {
         /// Which effect.
@@ -87,6 +95,9 @@ impl std::fmt::Debug for Operation {
             Self::Recall(events) => write!(f, "Recall({})", events.len()),
             Self::Claim(claims) => write!(f, "Claim({})", claims.len()),
             Self::Record(outcomes) => write!(f, "Record({})", outcomes.len()),
+            Self::Park(changes) => write!(f, "Park({})", changes.len()),
+            Self::Parked(owner) => write!(f, "Parked({})", owner.partition),
+            Self::LoadParked(loads) => write!(f, "LoadParked({})", loads.len()),
             Self::Resolve { id, .. } => write!(f, "Resolve({id:?})"),
             Self::Effects { .. } => f.write_str("Effects"),
             Self::Audit { .. } => f.write_str("Audit"),
@@ -109,6 +120,12 @@ pub enum Answer {
     Claimed(Vec<ClaimAnswer>),
     /// To `Record`, `Project` and `Ping`.
     Done,
+    /// To `Park`.
+    Park(Vec<ParkAnswer>),
+    /// To `Parked`.
+    Parked(FoundParked),
+    /// To `LoadParked`.
+    LoadedParked(Vec<Vec<LoadedRow>>),
     /// To `Resolve`.
     Resolved(Box<Resolved>),
     /// To `Effects`.
@@ -220,6 +237,9 @@ impl ModelStore {
                 effects::record(tables, outcomes)?;
                 Answer::Done
             }
+            Operation::Park(changes) => Answer::Park(parked::park(tables, now, changes)?),
+            Operation::Parked(owner) => Answer::Parked(parked::found(tables, now, &owner)),
+            Operation::LoadParked(loads) => Answer::LoadedParked(parked::load(tables, &loads)),
             Operation::Resolve {
                 id,
                 resolution,

@@ -9,6 +9,7 @@ mod expect;
 mod hostile;
 mod outcomes;
 mod owners;
+mod parked;
 mod resolutions;
 mod timelines;
 
@@ -50,6 +51,7 @@ pub fn cases() -> Vec<Case> {
         owners::CASES,
         claims::CASES,
         outcomes::CASES,
+        parked::CASES,
         resolutions::CASES,
         timelines::CASES,
         hostile::CASES,

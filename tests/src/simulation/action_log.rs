@@ -128,6 +128,32 @@ pub(crate) fn describe_input(input: &PumpInput) -> (&'static str, Option<Partiti
         Input::DeadLettered { at, result: Ok(()) } => place("< dead-lettered", at),
         Input::DeadLettered { at, .. } => place("< not dead-lettered", at),
         Input::CommitEnded { commit, .. } => ("< commit ended", None, commit.0 as i64),
+        Input::Parked {
+            partition,
+            park,
+            result,
+            ..
+        } => {
+            let verb = if result.is_ok() {
+                "< parked"
+            } else {
+                "< not parked"
+            };
+            (verb, Some(*partition), park.0 as i64)
+        }
+        Input::ParkedLoaded {
+            partition,
+            load,
+            result,
+            ..
+        } => {
+            let verb = if result.is_ok() {
+                "< loaded"
+            } else {
+                "< not loaded"
+            };
+            (verb, Some(*partition), load.0 as i64)
+        }
         Input::StepsAcknowledged(step) => ("< steps acknowledged", None, step.0 as i64),
         Input::Shutdown => ("< shutdown", None, -1),
         Input::Tick => ("< tick", None, -1),
@@ -159,6 +185,8 @@ pub(crate) fn describe_action(action: &PumpAction) -> (&'static str, Option<Part
         Action::Publish { at, .. } => place("> publish", at),
         Action::DeadLetter { at, .. } => place("> dead-letter", at),
         Action::Waits { at, .. } => place("> waits", at),
+        Action::Park(write) => ("> park", Some(write.partition), write.park.0 as i64),
+        Action::LoadParked(load) => ("> load", Some(load.partition), load.load.0 as i64),
         Action::Settled { at, .. } => place("> settled", at),
         Action::Commit { offsets, .. } => (
             "> commit",

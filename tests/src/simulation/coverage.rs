@@ -101,6 +101,16 @@ coverage! {
     store_answers_lost,
     /// A run without current ownership was live.
     runs_without_ownership,
+    /// Records were parked.
+    records_parked,
+    /// A change of parked rows was refused because the epoch was not the newest.
+    parks_refused_by_epoch,
+    /// Records ran out of the store.
+    records_loaded,
+    /// A new owner found parked lanes.
+    parked_lanes_found,
+    /// A record came again though the store had it, or had settled it.
+    parked_redelivered,
     /// Runs begun.
     runs,
     /// Records settled as done.
@@ -115,7 +125,7 @@ coverage! {
 
 impl Coverage {
     /// What a thousand seeds must have met, or they were not worth running.
-    pub const REQUIRED: [&'static str; 7] = [
+    pub const REQUIRED: [&'static str; 12] = [
         "lost_assignments",
         "takeovers",
         "rejected_commits",
@@ -123,6 +133,11 @@ impl Coverage {
         "expired_claims_taken_over",
         "claims_refused_by_epoch",
         "crashes_between_claim_and_outcome",
+        "records_parked",
+        "parks_refused_by_epoch",
+        "records_loaded",
+        "parked_lanes_found",
+        "parked_redelivered",
     ];
 
     /// Which required things never occurred.

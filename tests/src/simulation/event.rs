@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use argosy_kernel::{
     Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, Offset,
-    Partition, Settle, StepNumber, WriteFault,
+    ParkNumber, ParkedLoad, Partition, Settle, StepNumber, WriteFault,
 };
 use argosy_testkit::{
     broker::member::{self, MemberId, Notice},
@@ -130,10 +130,26 @@ pub(crate) struct Step {
 }
 
 /// For whom a store operation was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// An ownership.
     Owner(Partition, Assignment),
+    /// What is parked, for an ownership just taken.
+    Found {
+        partition: Partition,
+        assignment: Assignment,
+        epoch: Epoch,
+        committed: Option<Committed>,
+    },
+    /// A change of parked rows.
+    Park {
+        partition: Partition,
+        assignment: Assignment,
+        park: ParkNumber,
+        rows: Vec<RecordId>,
+    },
+    /// A load of parked rows.
+    Load(ParkedLoad),
     /// A run: recall, claim, or the outcome of a lookup.
     Run(RunId),
     /// A call: its outcome.

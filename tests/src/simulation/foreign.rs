@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use argosy_kernel::{
-    Action, Assignment, Committed, Epoch, Input, LaneKey, Offset, Order, Partition, Pump,
-    PumpConfig, Record, RunEnd, Time,
+    Action, Assignment, Committed, Epoch, Input, LaneKey, Offset, Order, ParkedState, Partition,
+    Pump, PumpConfig, Record, RunEnd, Time,
 };
 
 /// Records that a lying map calls clear.
@@ -60,6 +60,7 @@ fn draw(mut config: PumpConfig, partition: Partition, base: Offset) -> Option<St
                 offset: base,
                 metadata: String::new(),
             }),
+            parked: ParkedState::default(),
         },
         start,
     ));

@@ -7,13 +7,14 @@ mod calls;
 mod commits;
 mod ending;
 mod inspection;
+mod parking;
 mod runs;
 mod settling;
 mod truth;
 
 use std::{collections::BTreeMap, fmt};
 
-use argosy_kernel::{Input, Offset, Partition, PumpConfig};
+use argosy_kernel::{Epoch, Input, Offset, Partition, PumpConfig};
 use serde::Serialize;
 
 use self::{
@@ -53,6 +54,8 @@ pub enum Rule {
     EmitsBeforeSettling,
     /// A dead record's letter is acknowledged before it settles.
     LetterBeforeSettling,
+    /// A parked row becomes a tombstone once its settlement is told, and goes once the group has passed it.
+    BuriedOnceTold,
     /// A record settles as its handler decided, and once per assignment.
     SettlesAsDecided,
     /// A record is condemned only for what happened to it.
@@ -86,6 +89,7 @@ impl fmt::Display for Rule {
             Self::DoneMeansEffectsHappened => "a done record's effects happened, each once",
             Self::EmitsBeforeSettling => "emitted events are acknowledged before settling",
             Self::LetterBeforeSettling => "a dead letter is acknowledged before settling",
+            Self::BuriedOnceTold => "a parked row is buried once its settlement is told",
             Self::SettlesAsDecided => "a record settles as its handler decided, once",
             Self::DeathsAreDeserved => "a record is condemned only for what happened to it",
             Self::NothingIsForgotten => "every record delivered and not settled is in a lane",
@@ -120,6 +124,8 @@ pub(crate) struct Judge {
     seen: BTreeMap<(InstanceId, Partition), Seen>,
     calls_until: BTreeMap<EffectIndex, argosy_kernel::Time>,
     unclear: usize,
+    /// The newest epoch of each partition, as the store has it.
+    newest_epochs: BTreeMap<Partition, Epoch>,
 }
 
 /// What the plan says about a record, as far as the judge needs it at every step.
@@ -146,7 +152,14 @@ impl Judge {
             seen: BTreeMap::new(),
             calls_until: BTreeMap::new(),
             unclear: 0,
+            newest_epochs: BTreeMap::new(),
         }
+    }
+
+    /// The store gave out an ownership.
+    pub(crate) fn owner_taken(&mut self, partition: Partition, epoch: Epoch) {
+        let newest = self.newest_epochs.entry(partition).or_insert(epoch);
+        *newest = (*newest).max(epoch);
     }
 
     /// Is a rule broken?
@@ -194,15 +207,33 @@ impl Judge {
             Input::Owned {
                 partition,
                 assignment,
+                epoch,
                 committed,
-                ..
+                parked,
             } => {
                 if let Some(seen) = self.seen.get_mut(&(id, *partition))
                     && seen.assignment == *assignment
                 {
                     seen.was_owned = true;
+                    seen.read_again(&parked.offsets);
+                    seen.epoch = Some(*epoch);
                     if let Some(committed) = committed {
                         seen.begin_at(committed);
+                    }
+                }
+            }
+            Input::ParkedLoaded {
+                partition,
+                assignment,
+                result: Ok(records),
+                ..
+            } => {
+                if let Some(seen) = self.seen.get_mut(&(id, *partition))
+                    && seen.assignment == *assignment
+                {
+                    let is_fenced = self.newest_epochs.get(partition) != seen.epoch.as_ref();
+                    for record in records {
+                        seen.load(record.offset, record.attempts, is_fenced);
                     }
                 }
             }

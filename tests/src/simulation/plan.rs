@@ -8,7 +8,7 @@ mod troubles;
 use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{
-    LaneKey, Order, Partition, PumpConfig, RetryPolicy, TopicIndex, claims::Repeat,
+    LaneKey, Order, ParkingConfig, Partition, PumpConfig, RetryPolicy, TopicIndex, claims::Repeat,
 };
 use argosy_store::EffectId;
 use argosy_testkit::{broker::group::GroupSettings, random::Random, vendor::FaultRates};
@@ -168,7 +168,8 @@ impl Plan {
                 })
             })
             .collect();
-        let pump = pump_config(&mut draw, topics);
+        let mut pump = pump_config(&mut draw, topics);
+        pump.parking = parking(&mut random.fork(4));
         let group = GroupSettings {
             partitions,
             session_timeout: Duration::from_secs(6),
@@ -233,6 +234,23 @@ fn pump_config(draw: &mut Random, topics: u64) -> PumpConfig {
         age_max: Duration::from_secs(3_600),
     };
     config
+}
+
+/// Narrow limits, so that all of them are met; some seeds park nothing.
+fn parking(draw: &mut Random) -> Option<ParkingConfig> {
+    if draw.chance(300) {
+        return None;
+    }
+    Some(ParkingConfig {
+        after: draw.span(Duration::from_millis(100), Duration::from_secs(3)),
+        keys_max: draw.between(1, 12) as usize,
+        bytes_max: draw.between(4_000, 200_000) as usize,
+        write_records_max: draw.between(1, 16) as usize,
+        write_bytes_max: draw.between(500, 20_000) as usize,
+        load_records_max: draw.between(1, 8) as usize,
+        lanes_max: draw.between(1, 8) as usize,
+        look_max: draw.span(Duration::from_secs(1), Duration::from_secs(5)),
+    })
 }
 
 /// The name of a subscribed topic.

@@ -145,8 +145,10 @@ impl World {
     pub(crate) fn run(&mut self) {
         while self.phase != Phase::Over && !self.judge.has_ruled() {
             let Some((at, event)) = self.agenda.next() else {
-                self.judge
-                    .rule(Rule::AllSettles, || "nothing more will ever happen".into());
+                let open = self.judge.describe_open();
+                self.judge.rule(Rule::AllSettles, || {
+                    format!("nothing more will ever happen; {open}")
+                });
                 break;
             };
             self.clock.advance_to(at);

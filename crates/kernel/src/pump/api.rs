@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use crate::{
     cause::{Death, Waiting},
-    ids::{Assignment, CommitNumber, Epoch, LaneKey, Offset, Partition, RevokeNumber, StepNumber},
+    ids::{
+        Assignment, CommitNumber, Epoch, LaneKey, LoadNumber, Offset, Partition, RevokeNumber,
+        StepNumber,
+    },
     ledger::MapFault,
+    pump::parking::{ParkFault, ParkNumber, ParkWrite, ParkedLoad, ParkedRecord, ParkedState},
 };
 
 /// Where a run stands: enough to tell it from every other run of this instance.
@@ -58,6 +62,8 @@ pub enum Input<R, X> {
         epoch: Epoch,
         /// What the group has committed, read after the row was taken; `None` if nothing. What lies below is clear.
         committed: Option<Committed>,
+        /// What waits in the store, read after the row was taken.
+        parked: ParkedState,
     },
     /// The owner row could not be taken, or the committed position not be read: asked again later.
     NotOwned {
@@ -108,6 +114,30 @@ pub enum Input<R, X> {
         commit: CommitNumber,
         /// What became of each of its partitions.
         results: Vec<(Partition, CommitResult)>,
+    },
+    /// A write to the parked rows ended.
+    Parked {
+        /// Which partition.
+        partition: Partition,
+        /// For which assignment it was made.
+        assignment: Assignment,
+        /// Which write.
+        park: ParkNumber,
+        /// How it went: all of it, or nothing.
+        result: Result<(), ParkFault>,
+    },
+    /// A parked lane's oldest rows, in offset order.
+    ParkedLoaded {
+        /// Which partition.
+        partition: Partition,
+        /// For which assignment they were asked.
+        assignment: Assignment,
+        /// Under which number.
+        load: LoadNumber,
+        /// Whose.
+        key: LaneKey,
+        /// The rows; none if there are none.
+        result: Result<Vec<ParkedRecord<R>>, ParkFault>,
     },
     /// All settlements up to and including this number are acknowledged on the timelines topic.
     StepsAcknowledged(StepNumber),
@@ -286,7 +316,13 @@ pub enum Action<R, X> {
         cause: Waiting,
         /// For how long, at most.
         wait: Duration,
+        /// It waits in the store, with all of its lane.
+        parked: bool,
     },
+    /// Change a partition's parked rows, in one transaction; answered by `Parked`. At most one per partition is out.
+    Park(ParkWrite<R>),
+    /// Read a parked lane's oldest rows that are not settled; answered by `ParkedLoaded`.
+    LoadParked(ParkedLoad),
     /// A record settled. Its step must reach the timelines topic before `StepsAcknowledged(step)`.
     Settled {
         /// Which record.

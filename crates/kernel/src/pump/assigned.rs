@@ -6,6 +6,7 @@ use super::{
     api::At,
     lane::{Queued, State},
     lanes::{LaneIndex, Lanes},
+    parking::{Convoys, Outbox, Stays},
     timers::{Timer, Timers},
 };
 use crate::{
@@ -76,6 +77,13 @@ pub(super) struct Assigned<R, X> {
     pub(super) quiescing: bool,
     pub(super) ledger: Ledger,
     pub(super) lanes: Lanes<R, X>,
+    /// Keys whose records wait in the store.
+    pub(super) stays: Stays,
+    pub(super) convoys: Convoys,
+    /// Their entry in the pump's timers.
+    pub(super) convoy_timer: Option<Time>,
+    /// What is to be written to the parked rows.
+    pub(super) outbox: Outbox<R>,
     /// Lanes whose head is running, being published or dead-lettered, by that head.
     pub(super) busy: BTreeMap<Offset, LaneIndex>,
     pub(super) skips: VecDeque<SkipQueued<R>>,
@@ -107,6 +115,10 @@ impl<R, X> Assigned<R, X> {
             quiescing: false,
             ledger: Ledger::new(),
             lanes: Lanes::new(),
+            stays: Stays::default(),
+            convoys: Convoys::default(),
+            convoy_timer: None,
+            outbox: Outbox::default(),
             busy: BTreeMap::new(),
             skips: VecDeque::new(),
             held: Held::default(),
@@ -127,6 +139,26 @@ impl<R, X> Assigned<R, X> {
         match self.ownership {
             Ownership::Owned(epoch) if self.drain.is_none() && !self.quiescing => Some(epoch),
             _ => None,
+        }
+    }
+
+    /// Whether its parked rows may be changed, but for settlements.
+    pub(super) fn may_store(&self) -> bool {
+        self.drain.is_none() && matches!(self.ownership, Ownership::Owned(_))
+    }
+
+    /// Takes everything that would wake its parked lanes out of the timers.
+    pub(super) fn forget_stay_timers(&mut self, timers: &mut Timers, partition: Partition) {
+        for (index, stay) in self.stays.iter() {
+            if let Some(due) = stay.timer {
+                timers.remove(due, partition, Timer::Stay(index));
+            }
+        }
+        if let Some(due) = self.convoy_timer.take() {
+            timers.remove(due, partition, Timer::Convoys);
+        }
+        if let Some(due) = self.outbox.retry_at.take() {
+            timers.remove(due, partition, Timer::Park);
         }
     }
 

@@ -137,6 +137,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             .collect();
         let mut sent = BTreeMap::new();
         for partition in wanted {
+            self.relieve_if_crowded(partition, now);
             self.commits.urgent.remove(&partition);
             if let Some(position) = self.position(partition) {
                 sent.insert(partition, position);
@@ -160,6 +161,17 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             since: now,
             sent,
         });
+    }
+
+    /// A map that will soon be too long for a commit: the lanes that make it long go to the store.
+    fn relieve_if_crowded(&mut self, partition: Partition, now: Time) {
+        let Some(assigned) = self.partitions.get(&partition) else {
+            return;
+        };
+        let ranges_max = Map::ranges_max(assigned.metadata_bytes_max) / 2;
+        if self.config.parking.is_some() && assigned.ledger.is_crowded(ranges_max) {
+            self.relieve(partition, now);
+        }
     }
 
     /// What to commit for a partition; `None` if the group knows it already or it is not ours to commit.
@@ -252,6 +264,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         let accepted = result == CommitResult::Accepted;
         if accepted {
+            self.parking_dirty.insert(partition);
             assigned.accepted = Some((sent.offset, sent.metadata));
             if assigned.revision == sent.revision {
                 self.commits.dirty.remove(&partition);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::parking::ParkingConfig;
+
 /// What keeps records apart from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -60,6 +62,8 @@ pub struct PumpConfig {
     pub metadata_bytes_max: usize,
     /// Retries.
     pub retry: RetryPolicy,
+    /// Parking; `None` if lanes wait in memory alone.
+    pub parking: Option<ParkingConfig>,
 }
 
 impl PumpConfig {
@@ -86,6 +90,7 @@ impl PumpConfig {
                 wait_max: Duration::from_secs(60),
                 age_max: Duration::from_secs(3_600),
             },
+            parking: None,
         }
     }
 }

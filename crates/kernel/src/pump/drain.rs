@@ -130,7 +130,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             drain.stage = DrainStage::Steps { until: limit };
         }
         if let DrainStage::Steps { until } = drain.stage {
-            if assigned.unacknowledged > 0 && now < until {
+            let owes = assigned.unacknowledged > 0 || assigned.outbox.owes_settlements();
+            if owes && now < until {
                 return false;
             }
             drain.stage = DrainStage::Commit {

@@ -8,13 +8,13 @@ use super::{
     lane::Queued,
 };
 use crate::{
-    ids::{LaneKey, Partition},
+    ids::{LaneKey, Partition, Time},
     ledger::Charge,
 };
 
 impl<R: Clone, X: Clone> Pump<R, X> {
     /// Takes polled records. Those of a partition that is not ours, or on its way out, are left to its next owner.
-    pub(super) fn take_in(&mut self, records: Vec<Record<R>>) {
+    pub(super) fn take_in(&mut self, records: Vec<Record<R>>, now: Time) {
         for record in records {
             let partition = record.partition;
             let Some(assigned) = self.partitions.get_mut(&partition) else {
@@ -37,6 +37,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             let queued = Queued {
                 offset: record.offset,
                 bytes: record.bytes,
+                is_stored: false,
                 body: record.body,
             };
             match record.skip {
@@ -44,15 +45,24 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                     record: queued,
                     reason,
                 }),
-                None => assigned.lanes.push(key, queued),
+                None => self.queue(partition, key, queued),
             }
-            self.hold_intake(partition);
+            self.hold_intake(partition, now);
             self.open(partition);
         }
     }
 
-    /// Stops the intake of a partition whose budget is used up.
-    fn hold_intake(&mut self, partition: Partition) {
+    /// A record goes into its lane, or behind its key's rows.
+    fn queue(&mut self, partition: Partition, key: LaneKey, record: Queued<R>) {
+        if let Err(record) = self.append(partition, &key, record)
+            && let Some(assigned) = self.partitions.get_mut(&partition)
+        {
+            assigned.lanes.push(key, record);
+        }
+    }
+
+    /// Stops the intake of a partition whose budget is used up, and lets what waits in it go to the store.
+    pub(super) fn hold_intake(&mut self, partition: Partition, now: Time) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -61,6 +71,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if full && !assigned.intake_held {
             assigned.intake_held = true;
             self.actions.push(Action::HoldIntake(partition));
+            self.relieve(partition, now);
         }
     }
 
@@ -93,7 +104,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         } = assigned;
         let mut dropped = Vec::new();
         let mut wanted = |record: &Queued<R>| {
-            let pending = ledger.is_pending(record.offset);
+            let pending = record.is_stored || ledger.is_pending(record.offset);
             if !pending {
                 dropped.push(record.bytes);
             }

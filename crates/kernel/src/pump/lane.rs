@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Queued<R> {
     pub(super) offset: Offset,
     pub(super) bytes: usize,
+    /// It came out of the store: its row is settled, not its offset.
+    pub(super) is_stored: bool,
     pub(super) body: R,
 }
 
@@ -24,12 +26,25 @@ pub(super) struct Head {
     pub(super) attempts: u32,
     /// When its first run began; `None` if it never ran.
     pub(super) first_run: Option<Time>,
+    /// Its age before it was parked.
+    pub(super) aged: Duration,
     /// How long it waited for others; not counted as age.
     pub(super) excused: Duration,
     /// The last wait between attempts, from which the next is drawn.
     pub(super) retry_wait: Duration,
     /// The cause that its timeline was last told.
     pub(super) announced: Option<Waiting>,
+}
+
+impl Head {
+    /// Its age, without what it waited for others.
+    pub(super) fn age(&self, now: Time) -> Duration {
+        let running = self
+            .first_run
+            .map_or(Duration::ZERO, |first| now.since(first));
+        self.aged
+            .saturating_add(running.saturating_sub(self.excused))
+    }
 }
 
 /// A dead letter, until it is acknowledged.

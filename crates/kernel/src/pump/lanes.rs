@@ -47,6 +47,22 @@ impl<R, X> Lanes<R, X> {
         self.ready.push_back(index);
     }
 
+    pub(super) fn find(&self, key: &LaneKey) -> Option<LaneIndex> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Takes out a lane that neither runs nor is being written, with all that it holds.
+    pub(super) fn take(&mut self, index: LaneIndex) -> (LaneKey, Head, VecDeque<Queued<R>>) {
+        self.ready.retain(|&ready| ready != index);
+        let lane = &mut self.slots[index.0];
+        let key = lane.key.clone();
+        let head = std::mem::take(&mut lane.head);
+        let queue = std::mem::take(&mut lane.queue);
+        lane.state = State::Ready;
+        self.release(index);
+        (key, head, queue)
+    }
+
     fn take_slot(&mut self, key: LaneKey) -> LaneIndex {
         if let Some(index) = self.free.pop() {
             self.slots[index.0].key = key;

@@ -10,6 +10,7 @@ use super::{
     assigned::{Assigned, Ownership},
     drain::Stop,
     lane::State,
+    parking::ParkedState,
     timers::Timer,
 };
 use crate::{
@@ -47,6 +48,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         assignment: Assignment,
         epoch: Epoch,
         committed: Option<Committed>,
+        parked: ParkedState,
+        now: Time,
     ) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
@@ -66,11 +69,25 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         assigned.ownership = Ownership::Owned(epoch);
         let first = assigned.epoch.replace(epoch).is_none();
+        if !first {
+            self.forget_parked(partition);
+        }
+        if let Some(assigned) = self.partitions.get_mut(&partition) {
+            let cleared = assigned.ledger.cleared();
+            // Settled ones among them go once the group has passed them; those that wait stay whatever it passes.
+            assigned.outbox.tombstones = parked.offsets.iter().copied().collect();
+            assigned.ledger.store_has(parked.offsets);
+            if assigned.ledger.cleared() > cleared {
+                self.commits.mark(partition, assigned);
+            }
+        }
         match committed {
             Some(committed) if first => self.restore(partition, committed),
             Some(committed) => self.catch_up(partition, committed),
             None => {}
         }
+        self.discard_clear(partition);
+        self.find_parked(partition, parked.lanes, now);
         self.open(partition);
     }
 
@@ -89,7 +106,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     }
 
     /// What runs is remembered until it answers, and its lanes are free.
-    fn disown_runs(&mut self, partition: Partition) {
+    pub(super) fn disown_runs(&mut self, partition: Partition) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -134,7 +151,6 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if assigned.ledger.cleared() > cleared {
             self.commits.mark(partition, assigned);
         }
-        self.discard_clear(partition);
     }
 
     /// The owner row could not be taken: asked again later, and the cause stays visible meanwhile.
@@ -222,7 +238,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 
     /// Forgets a partition and everything that would wake for it.
     pub(super) fn drop_partition(&mut self, partition: Partition) -> Option<Assigned<R, X>> {
-        let assigned = self.partitions.remove(&partition)?;
+        let mut assigned = self.partitions.remove(&partition)?;
         for (index, lane) in assigned.lanes.iter() {
             if let Some(due) = lane.timer {
                 self.timers.remove(due, partition, Timer::Lane(index));
@@ -231,6 +247,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if let Ownership::Refused { until, .. } = assigned.ownership {
             self.timers.remove(until, partition, Timer::Ownership);
         }
+        assigned.forget_stay_timers(&mut self.timers, partition);
+        self.parking_dirty.remove(&partition);
+        self.parking_full.remove(&partition);
+        self.make_room();
         self.commits.forget(partition);
         self.draining.remove(&partition);
         self.turn.retain(|&waiting| waiting != partition);
@@ -257,6 +277,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         if assigned.quiescing && assigned.running == 0 && !orphans {
             assigned.quiescing = false;
+            self.parking_dirty.insert(partition);
             self.open(partition);
         }
     }

@@ -183,8 +183,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         let head = &mut assigned.lanes.lane_mut(index).head;
         head.attempts = head.attempts.saturating_add(1);
-        let first_run = head.first_run.unwrap_or(now);
-        let age = now.since(first_run).saturating_sub(head.excused);
+        let age = head.age(now);
         let death = if head.attempts >= policy.attempts_max {
             Some(cause)
         } else if age > policy.age_max {

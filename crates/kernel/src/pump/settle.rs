@@ -9,6 +9,7 @@ use super::{
     Action, At, Pump, Settle,
     lane::{Head, Queued},
     lanes::LaneIndex,
+    parking::StayIndex,
 };
 use crate::ids::{Partition, StepNumber};
 
@@ -16,7 +17,26 @@ use crate::ids::{Partition, StepNumber};
 #[derive(Debug)]
 pub(super) struct Steps {
     last: StepNumber,
-    open: VecDeque<(StepNumber, At)>,
+    open: VecDeque<Told>,
+}
+
+/// A settlement whose step is on its way.
+#[derive(Debug)]
+struct Told {
+    step: StepNumber,
+    at: At,
+    clears: Clears,
+}
+
+/// What a settlement's acknowledgement clears.
+#[derive(Clone, Copy, Debug)]
+enum Clears {
+    /// The offset.
+    Offset,
+    /// The row in the store.
+    Row(StayIndex),
+    /// Nothing any more: the rows were read again meanwhile.
+    Nothing,
 }
 
 impl Default for Steps {
@@ -40,11 +60,22 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         assigned.busy.remove(&record.offset);
-        self.settle(partition, record, settle);
+        let clears = if record.is_stored {
+            let key = lane.key.clone();
+            let stay = self.settle_stored(partition, &key, record.bytes);
+            stay.map_or(Clears::Nothing, Clears::Row)
+        } else {
+            Clears::Offset
+        };
+        self.tell(partition, record, settle, clears);
     }
 
     /// Settles a record.
     pub(super) fn settle(&mut self, partition: Partition, record: Queued<R>, settle: Settle) {
+        self.tell(partition, record, settle, Clears::Offset);
+    }
+
+    fn tell(&mut self, partition: Partition, record: Queued<R>, settle: Settle, clears: Clears) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -55,7 +86,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         let step = StepNumber(self.steps.last.0 + 1);
         self.steps.last = step;
-        self.steps.open.push_back((step, at));
+        self.steps.open.push_back(Told { step, at, clears });
         assigned.unacknowledged += 1;
         self.actions.push(Action::Settled {
             at,
@@ -68,7 +99,12 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 
     /// Clears every settlement up to this step.
     pub(super) fn acknowledge(&mut self, step: StepNumber) {
-        while let Some(&(settled, at)) = self.steps.open.front() {
+        while let Some(&Told {
+            step: settled,
+            at,
+            clears,
+        }) = self.steps.open.front()
+        {
             if settled > step {
                 return;
             }
@@ -80,8 +116,23 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 continue;
             }
             assigned.unacknowledged = assigned.unacknowledged.saturating_sub(1);
-            if assigned.ledger.clear(at.offset) {
-                self.commits.mark(at.partition, assigned);
+            match clears {
+                Clears::Offset => {
+                    if assigned.ledger.clear(at.offset) {
+                        self.commits.mark(at.partition, assigned);
+                    }
+                }
+                Clears::Row(stay) => self.bury(at.partition, stay, at.offset),
+                Clears::Nothing => {}
+            }
+        }
+    }
+
+    /// The rows of a partition are read again: what settled among them may be run again.
+    pub(super) fn forget_rows(&mut self, partition: Partition) {
+        for told in &mut self.steps.open {
+            if told.at.partition == partition && matches!(told.clears, Clears::Row(_)) {
+                told.clears = Clears::Nothing;
             }
         }
     }

@@ -1,10 +1,10 @@
-//! What comes due by itself, ordered by time: waiting lanes, run deadlines, refused ownerships.
+//! What comes due by itself, ordered by time: waiting lanes, run deadlines, refused ownerships, parked lanes.
 //!
 //! Invariant: an entry exists exactly as long as what it wakes; nothing here is stale.
 
 use std::collections::BTreeSet;
 
-use super::lanes::LaneIndex;
+use super::{lanes::LaneIndex, parking::StayIndex};
 use crate::ids::{Partition, Time};
 
 /// What comes due.
@@ -14,6 +14,12 @@ pub(super) enum Timer {
     Ownership,
     /// A lane's wait ends, or its run overruns its deadline.
     Lane(LaneIndex),
+    /// A parked lane's own time has come.
+    Stay(StayIndex),
+    /// One of those that wait for a dependency may look.
+    Convoys,
+    /// A write to the parked rows is tried again.
+    Park,
 }
 
 /// The timers.

@@ -29,10 +29,14 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         next: Next<X>,
         now: Time,
     ) {
+        let wait = wait.max(WAIT_MIN);
+        if matches!(next, Next::Run) && self.will_park(partition, index, wait, now) {
+            self.park(partition, index, &cause, wait, now);
+            return;
+        }
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
-        let wait = wait.max(WAIT_MIN);
         let until = now.plus(wait);
         assigned.set_timer(&mut self.timers, partition, index, Some(until));
         let assignment = assigned.assignment;
@@ -51,6 +55,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 body: record.body.clone(),
                 cause: cause.clone(),
                 wait,
+                parked: false,
             });
         }
         lane.state = State::Waiting {
@@ -67,6 +72,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             match timer {
                 Timer::Ownership => self.ask_owner(partition),
                 Timer::Lane(index) => self.fire_lane(partition, index, now),
+                Timer::Stay(index) => self.stay_due(partition, index, now),
+                Timer::Convoys => self.convoys_due(partition),
+                Timer::Park => self.park_again(partition),
             }
         }
     }
@@ -108,7 +116,12 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
+        let lane = assigned.lanes.lane(index);
+        let emptied = lane.queue.is_empty().then(|| lane.key.clone());
         assigned.lanes.line_up(index);
+        if let Some(key) = emptied {
+            self.lane_emptied(partition, &key);
+        }
         self.open(partition);
     }
 }

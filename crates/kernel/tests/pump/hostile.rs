@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{
     Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey,
-    Offset, Order, Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd, StepNumber, Time,
-    TopicIndex, Waiting, WriteFault,
+    Offset, Order, ParkedState, Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd,
+    StepNumber, Time, TopicIndex, Waiting, WriteFault,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -120,6 +120,7 @@ fn inputs() -> impl Strategy<Value = In> {
                 assignment,
                 epoch: Epoch(epoch),
                 committed,
+                parked: ParkedState::default(),
             }
         ),
         1 => (partitions(), assignments()).prop_map(|(partition, assignment)| Input::NotOwned {

@@ -8,6 +8,7 @@ mod intake;
 mod model;
 mod order;
 mod owners;
+mod parking;
 mod retries;
 mod seen;
 mod world;

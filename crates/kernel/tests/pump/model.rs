@@ -3,14 +3,16 @@
 //! The truth about every record is kept here, outside the pump: whether a handler of it is live, whether it settled,
 //! whether its step was acknowledged.
 
+mod group;
 mod judge;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use argosy_kernel::{
     Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey, Offset,
-    Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd, StepNumber, Time, Waiting,
-    WriteFault,
+    ParkWrite, ParkedLoad, ParkingConfig, Partition, Pump, PumpConfig, Record, RunEnd, StepNumber,
+    Time, Waiting, WriteFault,
 };
 use proptest::prelude::*;
 
@@ -34,6 +36,8 @@ enum Owed {
     DeadLetter(At),
     Owner(Partition, Assignment),
     Commit(CommitNumber, Time, Vec<(Partition, Offset, Option<String>)>),
+    Park(ParkWrite<i64>),
+    Load(ParkedLoad),
 }
 
 struct Shell {
@@ -42,6 +46,11 @@ struct Shell {
     random: u64,
     assignment: u64,
     epoch: i64,
+    /// The newest epoch of each partition.
+    epochs: BTreeMap<Partition, i64>,
+    rows: BTreeMap<(Partition, i64), rows::Row>,
+    /// Records that were parked.
+    parked: usize,
     owed: Vec<Owed>,
     /// By partition: the next offset to deliver, while it is assigned.
     position: BTreeMap<Partition, i64>,
@@ -75,6 +84,9 @@ impl Shell {
             random: seed,
             assignment: 0,
             epoch: 0,
+            epochs: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            parked: 0,
             owed: Vec::new(),
             position: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -175,6 +187,8 @@ impl Shell {
             }
             Owed::Owner(partition, assignment) => self.answer_owner(partition, assignment),
             Owed::Commit(commit, _, offsets) => self.answer_commit(commit, offsets),
+            Owed::Park(write) => self.answer_park(&write),
+            Owed::Load(load) => self.answer_load(load),
         }
     }
 
@@ -235,6 +249,10 @@ impl Shell {
             return;
         }
         self.epoch += 1;
+        self.epochs.insert(partition, self.epoch);
+        // What settled without a tombstone runs again.
+        self.lane_position.retain(|(of, _), _| *of != partition);
+        let parked = self.found(partition);
         let committed = self
             .committed
             .get(&partition)
@@ -247,6 +265,7 @@ impl Shell {
             assignment,
             epoch: Epoch(self.epoch),
             committed,
+            parked,
         });
     }
 
@@ -294,60 +313,6 @@ impl Shell {
         self.on(Input::Tick);
     }
 
-    /// Assigns what is not assigned.
-    fn rebalance(&mut self) {
-        let missing: Vec<Partition> = [P0, P1]
-            .into_iter()
-            .filter(|p| !self.position.contains_key(p))
-            .collect();
-        if missing.is_empty() || self.left {
-            return;
-        }
-        self.assignment += 1;
-        for &partition in &missing {
-            let from = self
-                .committed
-                .get(&partition)
-                .map_or(0, |(offset, _)| *offset);
-            self.position.insert(partition, from);
-            self.held.remove(&partition);
-            self.lane_position
-                .retain(|(other, _), _| *other != partition);
-        }
-        let assignment = Assignment(self.assignment);
-        self.on(Input::Assigned {
-            assignment,
-            partitions: missing,
-        });
-    }
-
-    /// A partition is no longer this instance's: a commit of it that is out will not be taken.
-    fn forget(&mut self, partition: Partition) {
-        self.position.remove(&partition);
-        for owed in &mut self.owed {
-            if let Owed::Commit(_, _, offsets) = owed {
-                offsets.retain(|(other, ..)| *other != partition);
-            }
-        }
-    }
-
-    fn revoke_or_lose(&mut self) {
-        let some: Vec<Partition> = [P0, P1].into_iter().filter(|_| self.draw(2) == 0).collect();
-        if self.draw(2) == 0 {
-            for partition in &some {
-                self.forget(*partition);
-            }
-            self.on(Input::Lost { partitions: some });
-            return;
-        }
-        self.revoke += 1;
-        self.revokes.insert(self.revoke, some.clone());
-        self.on(Input::RevokeAsked {
-            revoke: RevokeNumber(self.revoke),
-            partitions: some,
-        });
-    }
-
     /// Without faults everything settles, is committed, and a shutdown ends.
     fn wind_up(&mut self) {
         self.calm = true;
@@ -357,14 +322,18 @@ impl Shell {
                 .values()
                 .filter(|(offset, _)| *offset >= RECORDS)
                 .count();
-            if done == 2 {
+            if done == 2 && self.rows.values().all(|row| row.is_settled) {
                 break;
             }
             assert!(
                 round < 19_999,
-                "not settled: {:?} {:?}",
+                "not settled: {:?} {:?} {:?}",
                 self.committed,
-                self.owed
+                self.owed,
+                self.rows
+                    .iter()
+                    .filter(|(_, row)| !row.is_settled)
+                    .collect::<Vec<_>>()
             );
             self.turn();
             self.acknowledge();
@@ -380,16 +349,25 @@ impl Shell {
             self.now = self.now.plus(millis(100));
             self.on(Input::Tick);
         }
+        for partition in [P0, P1] {
+            for offset in (0..RECORDS).filter(|&offset| is_delivered(offset)) {
+                assert!(
+                    self.settled.contains_key(&(partition, offset)),
+                    "{offset} was parked and forgotten"
+                );
+            }
+        }
         assert!(self.left, "the shutdown ends");
         assert!(self.revokes.is_empty(), "every revoke is answered");
     }
 }
 
-fn judge_seed(seed: u64) {
+fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
     let config = PumpConfig {
         running_max: 5,
         dispatch_records_max: 3,
         partition_records_max: 12,
+        parking,
         ..config()
     };
     let mut shell = Shell::new(seed, config);
@@ -398,6 +376,21 @@ fn judge_seed(seed: u64) {
         shell.turn();
     }
     shell.wind_up();
+    shell.parked
+}
+
+/// Small limits, so that all of them are met.
+fn narrow() -> ParkingConfig {
+    ParkingConfig {
+        after: millis(200),
+        keys_max: 3,
+        bytes_max: 200,
+        write_records_max: 4,
+        write_bytes_max: 25,
+        load_records_max: 2,
+        lanes_max: 2,
+        look_max: millis(1_000),
+    }
 }
 
 proptest! {
@@ -405,6 +398,17 @@ proptest! {
 
     #[test]
     fn whatever_the_order_of_answers_nothing_is_lost_passed_over_or_run_twice_at_once(seed: u64) {
-        judge_seed(seed);
+        judge_seed(seed, None);
     }
+
+    #[test]
+    fn what_is_parked_on_the_way_is_neither_lost_nor_overtaken(seed: u64) {
+        judge_seed(seed, Some(narrow()));
+    }
+}
+
+#[test]
+fn the_seeds_do_park() {
+    let parked: usize = (0..20).map(|seed| judge_seed(seed, Some(narrow()))).sum();
+    assert!(parked > 200, "{parked}");
 }

@@ -65,6 +65,7 @@ fn an_answer_for_an_older_assignment_is_ignored() {
         assignment: Assignment(1),
         epoch: Epoch(1),
         committed: None,
+        parked: argosy_kernel::ParkedState::default(),
     };
     assert!(world.on(old).is_empty());
     assert_eq!(runs(&world.own(P0, 2, None)), [[0]]);

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{
     Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey,
-    LaneState, LaneView, Offset, Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd,
-    StepNumber, Time, TopicIndex, Waiting, WriteFault,
+    LaneState, LaneView, Offset, ParkedState, Partition, Pump, PumpConfig, Record, RevokeNumber,
+    RunEnd, StepNumber, Time, TopicIndex, Waiting, WriteFault,
 };
 
 pub(crate) type Act = Action<i64, &'static str>;
@@ -172,6 +172,7 @@ impl World {
                 offset: Offset(offset),
                 metadata: metadata.to_owned(),
             }),
+            parked: ParkedState::default(),
         })
     }
 

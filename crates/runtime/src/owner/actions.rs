@@ -5,9 +5,9 @@ use std::sync::Arc;
 use argosy_broker::Position;
 use argosy_events::fleet::v1::State;
 use argosy_kernel::{
-    Action, Assignment, At, Committed, Dispatch, Input, Partition, Settle, Waiting,
+    Action, Assignment, At, Committed, Dispatch, Input, ParkedState, Partition, Settle, Waiting,
 };
-use argosy_store::OwnerKey;
+use argosy_store::{OwnerKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Live, Owner, intake::FOREIGN};
@@ -48,13 +48,9 @@ impl Owner {
             Action::Waits {
                 body, cause, wait, ..
             } => {
-                let step = Steps::waited(&cause, wait);
-                self.parts.shop.timelines.tell(entry(
-                    self.parts.worker.name(),
-                    &body,
-                    State::Waiting,
-                    vec![step],
-                ));
+                let steps = vec![Steps::waited(&cause, wait)];
+                let told = entry(self.parts.worker.name(), &body, State::Waiting, steps);
+                self.parts.shop.timelines.tell(told);
             }
             Action::Settled {
                 at,
@@ -101,6 +97,8 @@ impl Owner {
             Action::MapIgnored { partition, reason } => {
                 telemetry::map_ignored(partition.number, reason)
             }
+            Action::Park(write) => self.park(write),
+            Action::LoadParked(load) => self.load_parked(load),
             Action::Leave => self.left = true,
         }
     }
@@ -138,14 +136,9 @@ impl Owner {
             .iter()
             .map(|(partition, _)| self.name(*partition))
             .collect();
-        let worker: Arc<str> = Arc::from(self.parts.worker.name());
-        let owners: Vec<_> = names
+        let owners: Vec<_> = takes
             .iter()
-            .map(|at| OwnerKey {
-                worker: Arc::clone(&worker),
-                topic: Arc::clone(&at.topic),
-                partition: at.partition,
-            })
+            .map(|(partition, _)| self.owner_key(*partition))
             .collect();
         let committed = self.parts.consumer.committed(names);
         let store = Arc::clone(&self.parts.store);
@@ -164,13 +157,22 @@ impl Owner {
                     .map_err(|error| error.to_string()),
                 Err(error) => Err(error),
             };
+            let answer = match answer {
+                // The position before what is parked: what is clear by the one is at least in the other.
+                Ok((epochs, positions)) => parked(&*store, &owners)
+                    .await
+                    .map(|parked| (epochs, positions, parked))
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error),
+            };
             match answer {
-                Ok((epochs, positions)) => {
+                Ok((epochs, positions, parked)) => {
                     let answers = takes
                         .into_iter()
                         .zip(owners)
-                        .zip(epochs.into_iter().zip(positions));
-                    for (((partition, assignment), owner), (epoch, position)) in answers {
+                        .zip(epochs.into_iter().zip(positions))
+                        .zip(parked);
+                    for ((((partition, assignment), owner), (epoch, position)), parked) in answers {
                         telemetry::owned(&owner, epoch);
                         let committed = position.map(|position| Committed {
                             offset: position.offset,
@@ -181,6 +183,7 @@ impl Owner {
                             assignment,
                             epoch,
                             committed,
+                            parked,
                         });
                     }
                 }
@@ -199,6 +202,13 @@ impl Owner {
         };
         self.parts.tracker.spawn_on(taking, &self.parts.handlers);
     }
+}
+
+/// What waits of these partitions.
+async fn parked(store: &dyn Store, owners: &[OwnerKey]) -> Result<Vec<ParkedState>, StoreError> {
+    let found = owners.iter().map(|owner| store.parked(owner.clone()));
+    let found = futures_util::future::try_join_all(found).await?;
+    Ok(found.into_iter().map(ParkedState::from).collect())
 }
 
 /// The gate of a partition that is not assigned: nothing further starts.

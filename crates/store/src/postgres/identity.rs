@@ -18,6 +18,10 @@ pub(super) fn text_hash(text: &str) -> EventHash {
     half(digest(&[text]))
 }
 
+pub(super) fn bytes_hash(bytes: &[u8]) -> EventHash {
+    half(Sha256::digest(bytes).into())
+}
+
 pub(super) fn identity(id: &EffectId) -> Identity {
     let EventKey {
         worker,

@@ -17,7 +17,7 @@ use super::{
 use crate::StoreError;
 
 /// Version, name, SQL; never changed once released.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "owners effects",
@@ -27,6 +27,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         2,
         "timelines",
         include_str!("../../migrations/0002_timelines.sql"),
+    ),
+    (
+        3,
+        "parked",
+        include_str!("../../migrations/0003_parked.sql"),
     ),
 ];
 

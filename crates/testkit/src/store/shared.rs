@@ -6,8 +6,9 @@ use std::sync::Mutex;
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, OutcomeRow, OwnerKey,
-    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved, Store,
+    StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -86,6 +87,21 @@ impl Store for SharedModelStore {
 
     fn record(&self, outcomes: Vec<OutcomeRow>) -> BoxFuture<'_, Result<(), StoreError>> {
         answered!(self, Operation::Record(outcomes), Answer::Done => ())
+    }
+
+    fn park(&self, changes: Vec<ParkChange>) -> BoxFuture<'_, Result<Vec<ParkAnswer>, StoreError>> {
+        answered!(self, Operation::Park(changes), Answer::Park(answers) => answers)
+    }
+
+    fn parked(&self, owner: OwnerKey) -> BoxFuture<'_, Result<FoundParked, StoreError>> {
+        answered!(self, Operation::Parked(owner), Answer::Parked(found) => found)
+    }
+
+    fn load_parked(
+        &self,
+        loads: Vec<ParkLoad>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
+        answered!(self, Operation::LoadParked(loads), Answer::LoadedParked(rows) => rows)
     }
 
     fn resolve(

@@ -13,6 +13,8 @@ use argosy_store::{
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::parked::StoredRow;
+
 /// Identity of an event's status: source, event, worker.
 pub(super) type StatusKey = (Arc<str>, Arc<str>, Arc<str>);
 
@@ -75,6 +77,7 @@ enum Undo {
     Effect(EffectId, Option<StoredEffect>),
     Timeline((Uuid, i64)),
     Status(StatusKey, Option<EventStatus>),
+    Parked((OwnerKey, i64), Option<StoredRow>),
     Audit,
 }
 
@@ -85,6 +88,7 @@ pub(super) struct Tables {
     effects: BTreeMap<EffectId, StoredEffect>,
     timelines: BTreeMap<(Uuid, i64), TimelineRow>,
     statuses: BTreeMap<StatusKey, EventStatus>,
+    parked: BTreeMap<(OwnerKey, i64), StoredRow>,
     audit: Vec<AuditRow>,
     undo: Vec<Undo>,
 }
@@ -107,6 +111,7 @@ impl Tables {
                 Undo::Effect(id, before) => restore(&mut self.effects, id, before),
                 Undo::Timeline(key) => restore(&mut self.timelines, key, None),
                 Undo::Status(key, before) => restore(&mut self.statuses, key, before),
+                Undo::Parked(key, before) => restore(&mut self.parked, key, before),
                 Undo::Audit => {
                     self.audit.pop();
                 }
@@ -189,6 +194,29 @@ impl Tables {
         from: StatusKey,
     ) -> impl Iterator<Item = (&StatusKey, &EventStatus)> {
         self.statuses.range(from..)
+    }
+
+    pub(super) fn parked(&self, owner: &OwnerKey, offset: i64) -> Option<&StoredRow> {
+        self.parked.get(&(owner.clone(), offset))
+    }
+
+    /// Of all rows of a partition, ascending.
+    pub(super) fn parked_offsets(&self, owner: &OwnerKey) -> Vec<i64> {
+        let rows = (owner.clone(), i64::MIN)..=(owner.clone(), i64::MAX);
+        self.parked
+            .range(rows)
+            .map(|((_, offset), _)| *offset)
+            .collect()
+    }
+
+    /// Sets a row, or takes it away.
+    pub(super) fn put_parked(&mut self, owner: &OwnerKey, offset: i64, row: Option<StoredRow>) {
+        let key = (owner.clone(), offset);
+        let before = match row {
+            Some(row) => self.parked.insert(key.clone(), row),
+            None => self.parked.remove(&key),
+        };
+        self.undo.push(Undo::Parked(key, before));
     }
 
     pub(super) fn add_audit(&mut self, row: AuditRow) {

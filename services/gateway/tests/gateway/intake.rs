@@ -1,6 +1,5 @@
 //! `POST /v1/events`: what is taken in, and every way in which it is refused.
 
-use argosy_broker::BrokerError;
 use argosy_events::{
     Payload,
     orders::v1::{OrderApproved, OrderPlaced},
@@ -11,15 +10,12 @@ use axum::{
     http::{Request, request::Builder},
 };
 
-use crate::{
-    broker::Mood,
-    edge::{Answer, Edge, settings},
-};
+use crate::edge::{Answer, Edge, settings};
 
-const ORDER: &str =
+pub(crate) const ORDER: &str =
     r#"{"orderId":"1001","version":"9007199254740993","shop":"one.example","currency":"EUR"}"#;
 
-fn binary(id: &str) -> Builder {
+pub(crate) fn binary(id: &str) -> Builder {
     Request::post("/v1/events")
         .header("ce-specversion", "1.0")
         .header("ce-id", id)
@@ -36,7 +32,7 @@ fn structured(document: impl Into<Body>) -> Request<Body> {
     request.body(document.into()).expect("a request")
 }
 
-async fn post(edge: &Edge, request: Builder, body: impl Into<Body>) -> Answer {
+pub(crate) async fn post(edge: &Edge, request: Builder, body: impl Into<Body>) -> Answer {
     edge.ask(request.body(body.into()).expect("a request"))
         .await
 }
@@ -347,37 +343,6 @@ async fn a_body_that_breaks_off_is_refused() {
     edge.assert_nothing_sent();
 }
 
-#[tokio::test]
-async fn an_intake_that_the_broker_does_not_acknowledge_is_unknown() {
-    let edge = Edge::new();
-    let away = BrokerError::Unavailable("10.0.0.7:9092 is down".to_owned());
-    for mood in [
-        Mood::Fails(away.clone()),
-        Mood::FailsLast(away),
-        Mood::FailsLast(BrokerError::QueueFull),
-    ] {
-        edge.broker.mood(mood);
-        let answer = post(&edge, binary("a"), ORDER).await;
-        answer.assert_problem(503, "unknown");
-        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
-        assert!(
-            !answer.body.to_string().contains("10.0.0.7"),
-            "no internals: {answer:?}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broker_that_does_not_answer_leaves_an_unknown_at_the_deadline() {
-    let edge = Edge::new();
-    edge.broker.mood(Mood::Hangs);
-    let began = tokio::time::Instant::now();
-    post(&edge, binary("a"), ORDER)
-        .await
-        .assert_problem(503, "unknown");
-    assert_eq!(began.elapsed(), settings().deadline);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_answered_at_the_deadline() {
     let edge = Edge::new();
@@ -388,19 +353,6 @@ async fn a_body_that_never_ends_is_answered_at_the_deadline() {
         .await
         .assert_problem(408, "body-late");
     edge.assert_nothing_sent();
-}
-
-#[tokio::test]
-async fn an_event_that_the_broker_refuses_for_good_is_not_asked_for_again() {
-    let edge = Edge::new();
-    let refused = BrokerError::Rejected("send: MessageSizeTooLarge (10.0.0.7)".to_owned());
-    for mood in [Mood::Fails(refused.clone()), Mood::FailsLast(refused)] {
-        edge.broker.mood(mood);
-        let answer = post(&edge, binary("a"), ORDER).await;
-        answer.assert_problem(500, "rejected");
-        assert!(!answer.headers.contains_key("retry-after"), "{answer:?}");
-        answer.assert_speaks_of_no_internals();
-    }
 }
 
 #[tokio::test]
@@ -416,15 +368,6 @@ async fn a_protobuf_that_is_none_is_refused_in_our_own_words() {
         answer.assert_speaks_of_no_internals();
     }
     edge.assert_nothing_sent();
-}
-
-#[tokio::test]
-async fn a_full_producer_queue_is_an_overload() {
-    let edge = Edge::new();
-    edge.broker.mood(Mood::Fails(BrokerError::QueueFull));
-    let answer = post(&edge, binary("a"), ORDER).await;
-    answer.assert_problem(429, "overloaded");
-    assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
 }
 
 #[tokio::test]

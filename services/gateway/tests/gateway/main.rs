@@ -1,5 +1,6 @@
 //! The gateway as its callers meet it: every address, every refusal, and what stands in the broker afterwards.
 
+mod acknowledgement;
 mod broker;
 mod edge;
 mod intake;

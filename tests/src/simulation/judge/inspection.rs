@@ -13,7 +13,10 @@ impl Judge {
         }
         self.check_lanes(instance, now);
         for (partition, _) in instance.pump.assigned() {
-            self.check_held(instance, partition);
+            // What is parked is held by the store; whether it is forgotten shows at the end, when all must settle.
+            if self.config.parking.is_none() {
+                self.check_held(instance, partition);
+            }
             self.check_intake(instance, partition);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use argosy_kernel::{Assignment, At, Committed, Death, LaneKey, Offset, Partition, RunEnd};
+use argosy_kernel::{Assignment, At, Committed, Death, Epoch, LaneKey, Offset, Partition, RunEnd};
 
 use super::{Judge, Rule};
 use crate::simulation::{
@@ -31,6 +31,8 @@ pub(super) struct Seen {
     pub(super) was_owned: bool,
     attempts: BTreeMap<Offset, u32>,
     last_begun: BTreeMap<LaneKey, Offset>,
+    /// Of its last ownership.
+    pub(super) epoch: Option<Epoch>,
 }
 
 impl Seen {
@@ -44,6 +46,7 @@ impl Seen {
             was_owned: false,
             attempts: BTreeMap::new(),
             last_begun: BTreeMap::new(),
+            epoch: None,
         }
     }
 
@@ -65,6 +68,25 @@ impl Seen {
         self.delivered.last().copied()
     }
 
+    /// The store was read: what waits there runs again, though it settled here.
+    pub(super) fn read_again(&mut self, rows: &[Offset]) {
+        for row in rows {
+            self.settled.remove(row);
+        }
+        self.last_begun.clear();
+    }
+
+    /// A record comes out of the store, with the attempts that it spent before.
+    ///
+    /// If another took the partition meanwhile, it may have parked what had settled here.
+    pub(super) fn load(&mut self, offset: Offset, attempts: u32, is_fenced: bool) {
+        if is_fenced {
+            self.settled.remove(&offset);
+        }
+        let known = self.attempts.entry(offset).or_default();
+        *known = (*known).max(attempts);
+    }
+
     /// Delivered and not settled.
     pub(super) fn open(&self) -> usize {
         self.delivered.difference(&self.settled).count()
@@ -84,7 +106,7 @@ impl Judge {
         if owned {
             self.check_order(at, record, &lane);
         }
-        self.check_progress(id, at, &lane);
+        self.check_progress(id, at, record, &lane);
         let live = self.live.entry(id).or_default();
         live.push(LiveRun { at, record, lane });
         let count = live.len();
@@ -120,7 +142,7 @@ impl Judge {
         }
     }
 
-    fn check_progress(&mut self, id: InstanceId, at: At, lane: &LaneKey) {
+    fn check_progress(&mut self, id: InstanceId, at: At, record: RecordId, lane: &LaneKey) {
         let Some(seen) = self.seen.get_mut(&(id, at.partition)) else {
             return;
         };
@@ -128,7 +150,9 @@ impl Judge {
             return;
         }
         let last = seen.last_begun.insert(lane.clone(), at.offset);
-        if let Some(last) = last.filter(|last| *last > at.offset) {
+        // What had ended well, unknown to this owner, may come again behind what was parked after it.
+        let is_again = self.records[record.index()].may_be_followed();
+        if let Some(last) = last.filter(|last| *last > at.offset && !is_again) {
             self.rule(Rule::OffsetsIncrease, || {
                 format!("{at:?} starts after offset {} of its lane", last.0)
             });

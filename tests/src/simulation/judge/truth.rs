@@ -20,6 +20,8 @@ pub(super) struct RecordTruth {
     pub(super) settled: Option<Settle>,
     /// The first settlement whose step is acknowledged: the record is clear.
     pub(super) clear: Option<Settle>,
+    /// The store has it, or had it.
+    pub(super) is_parked: bool,
     /// Its events are acknowledged.
     pub(super) emits_acknowledged: bool,
     /// Letters of it that are acknowledged, by their cause.
@@ -27,8 +29,13 @@ pub(super) struct RecordTruth {
 }
 
 impl RecordTruth {
+    /// Need nobody deliver it again?
+    fn is_clear(&self) -> bool {
+        self.clear.is_some() || self.is_parked
+    }
+
     /// May the next record of its lane run?
-    fn may_be_followed(&self) -> bool {
+    pub(super) fn may_be_followed(&self) -> bool {
         self.handled || self.settled.is_some()
     }
 }
@@ -64,7 +71,7 @@ impl PartitionTruth {
         records: &[RecordTruth],
     ) -> Option<Offset> {
         while let Some((_, record)) = self.records.get(self.clear)
-            && records[record.index()].clear.is_some()
+            && records[record.index()].is_clear()
         {
             self.clear += 1;
         }

@@ -3,6 +3,7 @@
 mod actions;
 mod hearing;
 mod intake;
+mod parking;
 mod runs;
 
 use std::time::Duration;

@@ -48,6 +48,15 @@ impl World {
             let lost = self.network.chance(self.weather.store_answer_lost);
             self.coverage.store_answers_lost += u64::from(lost);
             self.count_answer(answer.as_ref().ok());
+            if let (Purpose::Owner(partition, _), Ok(Answer::Owners(epochs))) = (&purpose, &answer)
+            {
+                for epoch in epochs {
+                    self.judge.owner_taken(*partition, *epoch);
+                }
+            }
+            if let (Purpose::Park { rows, .. }, Ok(answer)) = (&purpose, &answer) {
+                self.count_parked(&rows.clone(), answer);
+            }
             let answer = answer.ok().filter(|_| !lost);
             self.answer_from_store(from, purpose, answer);
         }
@@ -62,8 +71,15 @@ impl World {
         self.coverage.store_restarts += 1;
         self.note("the store is killed, ms", away.as_millis() as i64);
         let survivors = self.network.index(self.store.model.pending() + 1);
-        for ticket in self.store.model.crash_keeping(survivors) {
+        for (place, ticket) in self
+            .store
+            .model
+            .crash_keeping(survivors)
+            .into_iter()
+            .enumerate()
+        {
             if let Some((from, purpose)) = self.store.waiting.remove(&ticket) {
+                self.judge.may_be_parked(&purpose, place < survivors);
                 self.answer_from_store(from, purpose, None);
             }
         }

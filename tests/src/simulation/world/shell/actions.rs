@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use argosy_kernel::{Action, Partition, RevokeNumber};
+use argosy_kernel::{Action, At, Partition, RevokeNumber, Settle, StepNumber};
 use argosy_testkit::store::Operation;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use crate::simulation::{
         Event, Incoming, InstanceId, Left, Outgoing, Production, PumpAction, Purpose, Step, Write,
     },
     instance::Life,
+    plan::RecordId,
     world::World,
 };
 
@@ -64,15 +65,7 @@ impl World {
                 settle,
                 step,
             } => {
-                self.count_settled(settle);
-                self.judge
-                    .settles(id, at, body, settle, &self.vendor, &self.plan);
-                self.instance(id).timeline.queued.push(Step {
-                    record: body,
-                    settle,
-                    number: step,
-                });
-                self.arrange_timeline(id);
+                self.settle(id, at, (body, settle, step));
             }
             Action::Commit { commit, offsets } => {
                 let instance = &self.instances[usize::from(id.0)];
@@ -90,6 +83,8 @@ impl World {
             }
             // For the timeline only; its lane is inspected after every turn.
             Action::Waits { .. } => {}
+            Action::Park(write) => self.park(id, write),
+            Action::LoadParked(load) => self.load_parked(id, load),
             Action::HoldIntake(partition) => self.hold(id, partition),
             Action::ResumeIntake(partition) => {
                 self.instance(id).intake.held.remove(&partition);
@@ -99,6 +94,23 @@ impl World {
             // Counted where it is made.
             Action::MapIgnored { .. } => {}
         }
+    }
+
+    fn settle(
+        &mut self,
+        id: InstanceId,
+        at: At,
+        (record, settle, number): (RecordId, Settle, StepNumber),
+    ) {
+        self.count_settled(settle);
+        self.judge
+            .settles(id, at, record, settle, &self.vendor, &self.plan);
+        self.instance(id).timeline.queued.push(Step {
+            record,
+            settle,
+            number,
+        });
+        self.arrange_timeline(id);
     }
 
     fn hold(&mut self, id: InstanceId, partition: Partition) {
@@ -183,11 +195,11 @@ impl World {
         self.tell_decided(id);
     }
 
-    fn count_settled(&mut self, settle: argosy_kernel::Settle) {
+    fn count_settled(&mut self, settle: Settle) {
         match settle {
-            argosy_kernel::Settle::Done => self.coverage.done += 1,
-            argosy_kernel::Settle::Skipped(_) => self.coverage.skipped += 1,
-            argosy_kernel::Settle::Dead(_) => self.coverage.dead += 1,
+            Settle::Done => self.coverage.done += 1,
+            Settle::Skipped(_) => self.coverage.skipped += 1,
+            Settle::Dead(_) => self.coverage.dead += 1,
         }
     }
 }

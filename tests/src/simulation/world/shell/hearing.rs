@@ -3,7 +3,7 @@
 use argosy_kernel::{Assignment, Committed, Input, Partition, Waiting};
 use argosy_testkit::{
     broker::member::{Event as MemberEvent, MemberId, Notice},
-    store::Answer,
+    store::{Answer, Operation},
 };
 
 use crate::simulation::{
@@ -48,20 +48,26 @@ impl World {
                 committed,
             } => {
                 self.count_taken_too_late(id, partition, committed.as_ref());
-                let input = match committed {
-                    Some(committed) => Input::Owned {
-                        partition,
-                        assignment,
-                        epoch,
-                        committed,
-                    },
-                    None => Input::NotOwned {
-                        partition,
-                        assignment,
-                        cause: Waiting::Dependency("broker".into()),
-                    },
-                };
-                self.turn(id, input);
+                match committed {
+                    Some(committed) => {
+                        let purpose = Purpose::Found {
+                            partition,
+                            assignment,
+                            epoch,
+                            committed,
+                        };
+                        let owner = self.owner_keys[&partition].clone();
+                        self.send(id, Outgoing::Store(purpose, Operation::Parked(owner)));
+                    }
+                    None => self.turn(
+                        id,
+                        Input::NotOwned {
+                            partition,
+                            assignment,
+                            cause: Waiting::Dependency("broker".into()),
+                        },
+                    ),
+                }
             }
             Incoming::CommitEnded(commit, results) => {
                 self.turn(id, Input::CommitEnded { commit, results });
@@ -180,6 +186,19 @@ impl World {
                     },
                 ),
             },
+            Purpose::Found {
+                partition,
+                assignment,
+                epoch,
+                committed,
+            } => self.hear_found(id, (partition, assignment, epoch), committed, answer),
+            Purpose::Park {
+                partition,
+                assignment,
+                park,
+                ..
+            } => self.hear_parked(id, (partition, assignment, park), answer.as_ref()),
+            Purpose::Load(load) => self.hear_loaded(id, load, answer),
             Purpose::Run(run) => self.hear_store_for_run(id, run, answer),
             Purpose::Outcome(call) => self.hear_recorded(id, call, answer.is_some()),
         }

@@ -1,0 +1,19 @@
+//! Keys whose records wait in the store: what one partition knows of them in memory.
+//!
+//! Invariant: as long as a key has a stay, every later record of it goes to the store, behind what is there. So what
+//! is in the store is older than what comes, and a key's order is the order of its rows.
+
+mod api;
+mod convoy;
+mod enter;
+mod leave;
+mod stays;
+mod write;
+
+pub use api::{
+    Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, ParkingConfig,
+};
+pub(super) use convoy::{Awaited, Convoys};
+pub(super) use stays::{Stay, StayIndex, Stays};
+pub(super) use write::Outbox;
