@@ -21,6 +21,7 @@
 //! - **Lost**: nothing that was acknowledged. A send that timed out may still have been written.
 
 mod admin;
+mod closing;
 mod commits;
 mod consumer;
 mod context;

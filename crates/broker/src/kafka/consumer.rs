@@ -1,17 +1,12 @@
 //! A group member: keeps librdkafka's order of calls, and turns what happened into events for the owner.
 //!
 //! Invariants: every turn polls the main queue until a poll neither returned nor served anything; an assign is answered
-//! in the turn that saw it; queues are dropped before the consumer; a consumer that is dropped answers what is open.
+//! in the turn that saw it; queues are dropped before the consumer.
 //!
 //! A member that left its group because it was not polled goes on as a new one with the consumer protocol: with a rebalance
 //! open, librdkafka 2.12 asks to join again in a way that the broker refuses for good ("invalid request").
 
-use std::{
-    ops::ControlFlow,
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use argosy_kernel::{CommitNumber, RevokeNumber};
 use futures_util::future::BoxFuture;
@@ -22,8 +17,9 @@ use rdkafka::{
 use tokio::sync::Notify;
 
 use super::{
+    closing::close,
     commits::{self, Commits},
-    context::{Context, Happened},
+    context::{Answer, Context, Happened},
     errors,
     group::GroupProtocol,
     membership::{Membership, Standing, Step},
@@ -90,23 +86,6 @@ fn open(
         .map_err(|error| errors::of(&error, "subscribe"))?;
     wake.notify_one();
     Ok(Arc::new(native))
-}
-
-/// Leaves the group, on a thread of its own; tells when it is done.
-fn close(native: Option<Arc<BaseConsumer<Context>>>, queues: Queues) -> Option<mpsc::Receiver<()>> {
-    if let Some(native) = &native {
-        native.context().close();
-    }
-    drop(queues);
-    let (done, ended) = mpsc::channel();
-    let closing = thread::Builder::new()
-        .name("kafka-close".into())
-        .spawn(move || {
-            drop(native);
-            // Nobody may be waiting any more.
-            done.send(()).ok();
-        });
-    closing.is_ok().then_some(ended)
 }
 
 impl Consumer for KafkaConsumer {
@@ -354,14 +333,16 @@ impl KafkaConsumer {
                 self.events.push(ConsumerEvent::Fatal(error));
             }
         }
-        if let Err(error) = consumer.incremental_assign(&list(partitions)) {
-            self.refused("assign", &error);
+        match consumer.incremental_assign(&list(partitions)) {
+            Ok(()) => consumer.context().answered(Answer::Assign),
+            Err(error) => self.refused("assign", &error),
         }
     }
 
     fn unassign(&mut self, partitions: &[TopicPartition]) {
-        if let Err(error) = self.native().incremental_unassign(&list(partitions)) {
-            self.refused("unassign", &error);
+        match self.native().incremental_unassign(&list(partitions)) {
+            Ok(()) => self.native().context().answered(Answer::Unassign),
+            Err(error) => self.refused("unassign", &error),
         }
         for partition in partitions {
             self.queues.free(partition);

@@ -23,6 +23,15 @@ use super::{native, stranded::Stranded};
 /// Faults kept until the next turn; a broker that is away says so again and again.
 const FAULTS_MAX: usize = 16;
 
+/// What librdkafka waits for: until it comes, it delivers nothing, and does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Of an assign.
+    Assign,
+    /// Of a revoke, or of an assignment that is lost.
+    Unassign,
+}
+
 /// Something that happened while polling.
 #[derive(Debug)]
 pub(super) enum Happened {
@@ -43,6 +52,7 @@ pub(super) enum Happened {
 pub(super) struct Context {
     served: AtomicU64,
     happened: Mutex<VecDeque<Happened>>,
+    asked: Mutex<Option<Answer>>,
     is_closing: AtomicBool,
     stranded: Stranded,
 }
@@ -63,6 +73,19 @@ impl Context {
         self.stranded.take()
     }
 
+    /// Does librdkafka wait for an answer?
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked().is_some()
+    }
+
+    /// It was given this answer.
+    pub(super) fn answered(&self, answer: Answer) {
+        let mut asked = self.asked();
+        if *asked == Some(answer) {
+            *asked = None;
+        }
+    }
+
     /// From now on rebalances are answered here.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
@@ -70,6 +93,10 @@ impl Context {
 
     fn happened(&self) -> MutexGuard<'_, VecDeque<Happened>> {
         self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Option<Answer>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, what: Happened) {
@@ -121,6 +148,10 @@ impl ConsumerContext for Context {
     ) {
         let is_assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.is_closing.load(Ordering::Acquire) {
+            // Closed, it would never return from an answer (librdkafka's issue 4884).
+            if consumer.closed() {
+                return;
+            }
             let answer = if is_assign {
                 consumer.incremental_assign(list)
             } else {
@@ -131,6 +162,11 @@ impl ConsumerContext for Context {
             }
             return;
         }
+        *self.asked() = Some(if is_assign {
+            Answer::Assign
+        } else {
+            Answer::Unassign
+        });
         let partitions = native::rows(list)
             .into_iter()
             .map(|row| (row.topic.into_owned(), row.partition))

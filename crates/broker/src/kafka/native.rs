@@ -85,6 +85,19 @@ pub(super) fn member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> (String,
     }
 }
 
+/// Makes a client die, as a broker's answer would.
+#[cfg(test)]
+pub(super) fn raise_fatal_error<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    cause: RDKafkaRespErr,
+) {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client lives as long as `consumer`; librdkafka copies the text.
+    unsafe {
+        rdkafka::bindings::rd_kafka_test_fatal_error(client, cause, c"for a test".as_ptr());
+    }
+}
+
 /// Tells a client where brokers are, as its configuration did at first.
 pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, bootstrap: &str) {
     let Ok(bootstrap) = CString::new(bootstrap) else {
