@@ -1,10 +1,11 @@
 //! The broker conformance suite: what the runtime relies on, asked of an adapter through the port alone.
 //!
-//! Each case has a topic and a group of its own. A case that fails does not stop the others. Where the group protocol
-//! matters, a case is named once and runs by each.
+//! Each case has a topic and a group of its own, and must leave no client behind. A case that fails does not stop the
+//! others. Where the group protocol matters, a case is named once and runs by each.
 
 mod admin;
 mod churn;
+mod clients;
 mod commits;
 mod faults;
 mod foreign;
@@ -161,6 +162,13 @@ const CASES: &[Case] = cases![
 ];
 
 impl Case {
+    /// Runs it; with its members all its clients must be gone.
+    async fn run_cleanly(&self, world: &World, name: &str) -> anyhow::Result<()> {
+        let clients = clients::count()?;
+        (self.run)(world, name).await?;
+        clients::no_more_than(clients).await
+    }
+
     /// By which protocol it runs now, with the name that the report shows, or why it does not run by one.
     fn turns(&self, asked: Option<Protocol>) -> Vec<(Protocol, String, Result<(), &'static str>)> {
         let by = |protocol: Protocol| format!("{} [{}]", self.name, protocol.name());
@@ -235,7 +243,7 @@ impl Report {
             By::Any => case.name.to_owned(),
             _ => format!("{}-{}", case.name, world.protocol.name()),
         };
-        let outcome = match timeout(CASE_TIMEOUT, (case.run)(world, &name)).await {
+        let outcome = match timeout(CASE_TIMEOUT, case.run_cleanly(world, &name)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(anyhow::anyhow!("still running after {CASE_TIMEOUT:?}")),
         };
