@@ -9,7 +9,8 @@
 //! - **A member that was thrown out while a rebalance was open**, of which librdkafka says nothing, is found by its
 //!   member id (classic) or its epoch (consumer) and told the same way. By the classic protocol, what it holds under the
 //!   new membership is assigned anew, from the committed position. By the consumer protocol it is replaced by a new
-//!   member, because librdkafka's own way back ends in a fatal error.
+//!   member, because librdkafka's own way back ends in a fatal error (its issue 5541).
+//! - **A client that is closed** ends, also one that died or was replaced with a rebalance open.
 //! - **A static member** is classic alone. It does not leave when it closes; fenced by a namesake, it is
 //!   [`ConsumerEvent::Fatal`](crate::ConsumerEvent::Fatal).
 //! - **Commits** are of partitions that this member holds under its present membership, one at a time, and report each
