@@ -16,6 +16,8 @@ use crate::{servers::Server as _, suite::progress};
 /// Lone members that are struck together, each the only one of its group: a broker that is stopping tells one in a
 /// hundred that there is no broker.
 const LONE_MEMBERS: usize = 40;
+/// A kill and a stop, by each group protocol.
+const RESTARTS: u64 = 2;
 /// Past its timeout, a call may take so much longer to end.
 const SLACK: Duration = Duration::from_millis(1_500);
 
@@ -27,7 +29,7 @@ pub(super) async fn a_restarted_broker_loses_nothing_that_was_acknowledged(
     let mut member = world.member(name, &topic)?;
     let mut acknowledged: Vec<(i32, i64)> = Vec::new();
     let mut refused = 0;
-    for strike in 0..4_u64 {
+    for strike in 0..RESTARTS {
         write_a_while(
             world,
             &topic,
