@@ -4,8 +4,8 @@
 //! Records are written and dead letters read by kcat, so that our own code is on neither side of the comparison.
 
 mod cases;
-mod kcat;
-mod letter;
+pub(crate) mod kcat;
+pub(crate) mod letter;
 
 use std::{collections::BTreeMap, time::Duration};
 

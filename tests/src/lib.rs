@@ -4,6 +4,7 @@
 
 pub mod bad_input;
 pub mod conformance;
+pub mod grounds;
 pub mod saboteurs;
 pub mod servers;
 pub mod shop;
@@ -11,4 +12,6 @@ pub mod simulation;
 pub mod store_suite;
 pub mod storm;
 pub mod suite;
+pub mod trial_worker;
+pub mod unknown;
 pub mod webhooks;
