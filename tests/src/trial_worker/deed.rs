@@ -9,6 +9,9 @@ use super::suppliers::{Class, Patience};
 /// More failures than any policy allows.
 const FAILURES_MAX: u32 = 1_000;
 
+/// A deed lasts no longer, ms.
+const LAST_MS_MAX: u64 = 60_000;
+
 /// See the module page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -24,12 +27,14 @@ pub enum Deed {
     NeverEnd,
     /// It fails so often in one process, and then is done.
     Fail(u32),
+    /// It lasts so many milliseconds, outside any call, and then is done.
+    Last(u64),
 }
 
 /// A SKU that tells nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the first line's sku is no deed: done, call:<class>:<patience>, panic, abort, never-end or fail:<times>"
+    "the first line's sku is no deed: done, call:<class>:<patience>, panic, abort, never-end, fail:<times> or last:<ms>"
 )]
 pub struct UnknownDeed;
 
@@ -70,6 +75,7 @@ impl fmt::Display for Deed {
             Self::Abort => f.write_str("abort"),
             Self::NeverEnd => f.write_str("never-end"),
             Self::Fail(times) => write!(f, "fail:{times}"),
+            Self::Last(ms) => write!(f, "last:{ms}"),
         }
     }
 }
@@ -87,6 +93,10 @@ impl FromStr for Deed {
             (Some("fail"), Some(times), None) => {
                 let times = times.parse().ok().filter(|times| *times <= FAILURES_MAX);
                 Self::Fail(times.ok_or(UnknownDeed)?)
+            }
+            (Some("last"), Some(ms), None) => {
+                let ms = ms.parse().ok().filter(|ms| *ms <= LAST_MS_MAX);
+                Self::Last(ms.ok_or(UnknownDeed)?)
             }
             (Some("call"), Some(class), Some(patience)) => {
                 let class = Class::named(class).ok_or(UnknownDeed)?;
@@ -115,6 +125,7 @@ mod tests {
             Deed::Abort,
             Deed::NeverEnd,
             Deed::Fail(3),
+            Deed::Last(2_500),
         ];
         for deed in calls.chain(others) {
             let order = deed.order("group", "1");
@@ -136,6 +147,9 @@ mod tests {
             "fail:1:2",
             "fail:1001",
             "fail:99999999999",
+            "last:",
+            "last:60001",
+            "last:1:1",
             "call",
             "call:natural",
             "call:natural:",

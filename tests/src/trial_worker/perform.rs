@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use argosy_events::orders::v1::{OrderApproved, OrderRouted};
@@ -77,6 +78,7 @@ impl Handler for Perform {
             Deed::Abort => std::process::abort(),
             Deed::NeverEnd => std::future::pending().await,
             Deed::Fail(times) => self.fail(&event, times)?,
+            Deed::Last(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         }
         self.notes.write(Seen::Done, &event);
         Ok(Outcome::Done)
