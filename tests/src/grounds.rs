@@ -57,7 +57,7 @@ pub struct Receipt {
 pub enum Projected {
     /// Chronicle and gateway run: statuses are projected, and effects can be resolved.
     Yes,
-    /// Nobody but the trial workers asks the store.
+    /// Nobody but the trial workers asks the store, which can count what it is asked.
     No,
 }
 
@@ -96,7 +96,11 @@ impl Grounds {
         ));
         let addresses = Addresses::of_this_process();
         let kafka = Kafka::start(&path.join("kafka"), addresses.kafka)?;
-        let postgres = Postgres::start(&path.join("postgres"), addresses.postgres)?;
+        let data = path.join("postgres");
+        let postgres = match projected {
+            Projected::Yes => Postgres::start(&data, addresses.postgres)?,
+            Projected::No => Postgres::start_counting(&data, addresses.postgres)?,
+        };
         let config = settings::write(path, &addresses, &kafka.bootstrap(), &postgres.url())?;
         run_once(&argosy, &config, &["migrate"])?;
         run_once(&argosy, &config, &["topics", "apply"])?;

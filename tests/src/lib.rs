@@ -10,6 +10,7 @@ pub mod saboteurs;
 pub mod servers;
 pub mod shop;
 pub mod simulation;
+pub mod statements;
 pub mod store_suite;
 pub mod storm;
 pub mod suite;
