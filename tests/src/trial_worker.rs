@@ -119,3 +119,6 @@ fn put_together(
     };
     Ok((worker, parts))
 }
+
+#[cfg(test)]
+mod tests;
