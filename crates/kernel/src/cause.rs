@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::ids::{Assignment, Time};
+use crate::ids::{Assignment, Offset, Time};
 
 /// Why a lane is not running now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Waiting {
     Quota(Arc<str>),
     /// Another run holds the claim of an effect.
     Claimed,
+    /// An earlier record of its key, the one at this offset, is dead, and an operator has not ended that yet.
+    Hold(Offset),
     /// Emitted events are not acknowledged yet.
     EmitWrite,
     /// The dead letter is not acknowledged yet.
@@ -40,6 +42,7 @@ impl Waiting {
             Self::Dependency(_) => "dependency",
             Self::Quota(_) => "quota",
             Self::Claimed => "claimed",
+            Self::Hold(_) => "hold",
             Self::EmitWrite => "emit_write",
             Self::DeadLetterWrite => "dead_letter_write",
             Self::Draining => "draining",
@@ -51,6 +54,7 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dependency(name) | Self::Quota(name) => write!(f, "{}({name})", self.name()),
+            Self::Hold(offset) => write!(f, "{}({})", self.name(), offset.0),
             _ => f.write_str(self.name()),
         }
     }

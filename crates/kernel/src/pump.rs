@@ -30,8 +30,8 @@ pub use api::{
 pub use assigned::Held;
 pub use config::{Order, PumpConfig, RetryPolicy};
 pub use parking::{
-    Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
-    ParkedState, ParkingConfig,
+    Hold, Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, ParkingConfig, PlanStep, PlanStepKind, Replay,
 };
 pub use view::{LaneState, LaneView};
 
@@ -139,6 +139,11 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 key,
                 result,
             } => self.parked_loaded(partition, assignment, load, &key, result, now),
+            Input::PlanSteps {
+                partition,
+                assignment,
+                steps,
+            } => self.plan_steps(partition, assignment, steps),
             Input::StepsAcknowledged(step) => self.acknowledge(step),
             Input::Shutdown => self.shut_down(now),
             Input::Tick => {}

@@ -9,7 +9,9 @@ use crate::{
         StepNumber,
     },
     ledger::MapFault,
-    pump::parking::{ParkFault, ParkNumber, ParkWrite, ParkedLoad, ParkedRecord, ParkedState},
+    pump::parking::{
+        ParkFault, ParkNumber, ParkWrite, ParkedLoad, ParkedRecord, ParkedState, PlanStep,
+    },
 };
 
 /// Where a run stands: enough to tell it from every other run of this instance.
@@ -138,6 +140,15 @@ pub enum Input<R, X> {
         key: LaneKey,
         /// The rows; none if there are none.
         result: Result<Vec<ParkedRecord<R>>, ParkFault>,
+    },
+    /// Plan steps of a partition that are due. One that is under way already may come again.
+    PlanSteps {
+        /// Which partition.
+        partition: Partition,
+        /// The assignment under which they were asked for.
+        assignment: Assignment,
+        /// The steps.
+        steps: Vec<PlanStep>,
     },
     /// All settlements up to and including this number are acknowledged on the timelines topic.
     StepsAcknowledged(StepNumber),

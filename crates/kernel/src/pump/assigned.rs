@@ -84,13 +84,13 @@ pub(super) struct Assigned<R, X> {
     pub(super) convoy_timer: Option<Time>,
     /// What is to be written to the parked rows.
     pub(super) outbox: Outbox<R>,
-    /// Lanes whose head is running, being published or dead-lettered, by that head.
+    /// Lanes whose head is running, being published, dead-lettered or held, by that head.
     pub(super) busy: BTreeMap<Offset, LaneIndex>,
     pub(super) skips: VecDeque<SkipQueued<R>>,
     pub(super) held: Held,
     pub(super) intake_held: bool,
     pub(super) running: usize,
-    /// Lanes being published or dead-lettered.
+    /// Lanes being published, dead-lettered or held.
     pub(super) writing: usize,
     /// Settlements whose step is not acknowledged.
     pub(super) unacknowledged: usize,

@@ -64,6 +64,8 @@ pub struct PumpConfig {
     pub retry: RetryPolicy,
     /// Parking; `None` if lanes wait in memory alone.
     pub parking: Option<ParkingConfig>,
+    /// Whether later records of a key wait behind its dead one until an operator ends that; needs parking.
+    pub hold_after_dead: bool,
 }
 
 impl PumpConfig {
@@ -91,6 +93,7 @@ impl PumpConfig {
                 age_max: Duration::from_secs(3_600),
             },
             parking: None,
+            hold_after_dead: false,
         }
     }
 }

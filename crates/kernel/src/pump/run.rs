@@ -164,6 +164,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         assigned.busy.remove(&at.offset);
         assigned.running = assigned.running.saturating_sub(1);
         self.running = self.running.saturating_sub(1);
+        self.consider_replays(at.partition);
         abort
     }
 

@@ -20,6 +20,8 @@ pub enum LaneState {
     Publishing,
     /// Its dead letter is being written.
     DeadLettering,
+    /// The hold of its key is being written.
+    Holding,
     /// It waits.
     Waiting {
         /// Why.
@@ -108,6 +110,7 @@ fn view<X>(state: &State<X>) -> LaneState {
         State::Running { since, .. } => LaneState::Running { since: *since },
         State::Publishing(_) => LaneState::Publishing,
         State::DeadLettering(_) => LaneState::DeadLettering,
+        State::Holding(_) => LaneState::Holding,
         State::Waiting { cause, until, .. } => LaneState::Waiting {
             cause: cause.clone(),
             until: *until,

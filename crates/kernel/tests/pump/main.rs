@@ -3,6 +3,7 @@
 mod commits;
 mod drains;
 mod fences;
+mod hold;
 mod hostile;
 mod intake;
 mod model;
@@ -10,6 +11,7 @@ mod order;
 mod owners;
 mod parking;
 mod retries;
+mod rows;
 mod seen;
 mod world;
 mod writes;

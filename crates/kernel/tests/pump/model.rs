@@ -5,14 +5,15 @@
 
 mod group;
 mod judge;
+mod operator;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use argosy_kernel::{
     Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey, Offset,
-    ParkWrite, ParkedLoad, ParkingConfig, Partition, Pump, PumpConfig, Record, RunEnd, StepNumber,
-    Time, Waiting, WriteFault,
+    ParkWrite, ParkedLoad, ParkingConfig, Partition, PlanStep, Pump, PumpConfig, Record, RunEnd,
+    StepNumber, Time, Waiting, WriteFault,
 };
 use proptest::prelude::*;
 
@@ -49,6 +50,17 @@ struct Shell {
     /// The newest epoch of each partition.
     epochs: BTreeMap<Partition, i64>,
     rows: BTreeMap<(Partition, i64), rows::Row>,
+    /// Keys that are held, by their dead record.
+    holds: BTreeMap<(Partition, LaneKey), i64>,
+    /// Records whose letter is acknowledged, and whether they are dead still.
+    letters: BTreeMap<(Partition, i64), bool>,
+    /// Open plan steps.
+    steps: BTreeMap<i64, (Partition, PlanStep)>,
+    step: i64,
+    parks: bool,
+    holds_keys: bool,
+    held_keys: usize,
+    replayed: usize,
     /// Records that were parked.
     parked: usize,
     owed: Vec<Owed>,
@@ -79,13 +91,21 @@ fn lane_of(offset: i64) -> LaneKey {
 impl Shell {
     fn new(seed: u64, config: PumpConfig) -> Self {
         Self {
-            pump: Pump::new(config, seed),
             now: Time::default(),
             random: seed,
             assignment: 0,
             epoch: 0,
             epochs: BTreeMap::new(),
             rows: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            letters: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            step: 0,
+            parks: config.parking.is_some(),
+            holds_keys: config.hold_after_dead,
+            held_keys: 0,
+            replayed: 0,
+            pump: Pump::new(config, seed),
             parked: 0,
             owed: Vec::new(),
             position: BTreeMap::new(),
@@ -138,6 +158,7 @@ impl Shell {
             9 | 10 => self.acknowledge(),
             11 => self.pass(),
             12 => self.rebalance(),
+            _ if self.parks && self.chance(30) => self.operate(),
             _ if self.chance(15) => self.revoke_or_lose(),
             _ => self.answer(),
         }
@@ -183,6 +204,9 @@ impl Shell {
             }
             Owed::DeadLetter(at) => {
                 let result = self.write_result();
+                if result.is_ok() {
+                    self.letters.insert((at.partition, at.offset.0), true);
+                }
                 self.on(Input::DeadLettered { at, result });
             }
             Owed::Owner(partition, assignment) => self.answer_owner(partition, assignment),
@@ -322,14 +346,17 @@ impl Shell {
                 .values()
                 .filter(|(offset, _)| *offset >= RECORDS)
                 .count();
-            if done == 2 && self.rows.values().all(|row| row.is_settled) {
+            let waits = self.rows.values().any(|row| !row.is_settled);
+            if done == 2 && !waits && self.holds.is_empty() && self.steps.is_empty() {
                 break;
             }
             assert!(
                 round < 19_999,
-                "not settled: {:?} {:?} {:?}",
+                "not settled: {:?} {:?} {:?} {:?} {:?}",
                 self.committed,
                 self.owed,
+                self.holds,
+                self.steps,
                 self.rows
                     .iter()
                     .filter(|(_, row)| !row.is_settled)
@@ -337,6 +364,9 @@ impl Shell {
             );
             self.turn();
             self.acknowledge();
+            if round % 20 == 0 {
+                self.release_all();
+            }
             if round % 10 == 0 {
                 self.now = self.now.plus(millis(200));
                 self.on(Input::Tick);
@@ -362,8 +392,16 @@ impl Shell {
     }
 }
 
-fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
+/// What a seed went through.
+struct Seen {
+    parked: usize,
+    held_keys: usize,
+    replayed: usize,
+}
+
+fn judge_seed(seed: u64, parking: Option<ParkingConfig>, hold_after_dead: bool) -> Seen {
     let config = PumpConfig {
+        hold_after_dead,
         running_max: 5,
         dispatch_records_max: 3,
         partition_records_max: 12,
@@ -376,7 +414,11 @@ fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
         shell.turn();
     }
     shell.wind_up();
-    shell.parked
+    Seen {
+        parked: shell.parked,
+        held_keys: shell.held_keys,
+        replayed: shell.replayed,
+    }
 }
 
 /// Small limits, so that all of them are met.
@@ -398,17 +440,32 @@ proptest! {
 
     #[test]
     fn whatever_the_order_of_answers_nothing_is_lost_passed_over_or_run_twice_at_once(seed: u64) {
-        judge_seed(seed, None);
+        judge_seed(seed, None, false);
     }
 
     #[test]
     fn what_is_parked_on_the_way_is_neither_lost_nor_overtaken(seed: u64) {
-        judge_seed(seed, Some(narrow()));
+        judge_seed(seed, Some(narrow()), false);
+    }
+
+    #[test]
+    fn behind_a_dead_record_its_key_waits_until_an_operator_ends_that(seed: u64) {
+        judge_seed(seed, Some(narrow()), true);
     }
 }
 
 #[test]
-fn the_seeds_do_park() {
-    let parked: usize = (0..20).map(|seed| judge_seed(seed, Some(narrow()))).sum();
+fn the_seeds_do_park_hold_and_replay() {
+    let seen: Vec<Seen> = (0..20)
+        .map(|seed| judge_seed(seed, Some(narrow()), true))
+        .collect();
+    let sum = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
+    let (parked, held, replayed) = (
+        sum(|seen| seen.parked),
+        sum(|seen| seen.held_keys),
+        sum(|seen| seen.replayed),
+    );
     assert!(parked > 200, "{parked}");
+    assert!(held > 50, "{held}");
+    assert!(replayed > 20, "{replayed}");
 }

@@ -82,6 +82,8 @@ impl From<FoundLane> for ParkedLane {
             bytes: found.bytes,
             cause: look.map_or(Waiting::Backlog, ParkedLook::waiting),
             due: look.map_or(Duration::ZERO, |look| look.due),
+            head: None,
+            held: None,
         }
     }
 }
@@ -130,6 +132,8 @@ mod tests {
                 bytes: 100,
                 cause: back.unwrap_or(cause),
                 due: Duration::from_secs(3),
+                head: None,
+                held: None,
             };
             assert_eq!(lane, expected);
         }

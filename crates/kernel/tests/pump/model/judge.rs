@@ -1,6 +1,8 @@
 //! What the shell sees, held against the truth that it keeps.
 
-use argosy_kernel::{Action, At, LaneState, Offset, Partition, RevokeNumber, Settle, StepNumber};
+use argosy_kernel::{
+    Action, At, LaneKey, LaneState, Offset, Partition, RevokeNumber, Settle, StepNumber,
+};
 
 use super::{Owed, Shell, is_delivered, lane_of};
 use crate::world::{Act, P0, P1, millis};
@@ -48,7 +50,7 @@ impl Shell {
         }
     }
 
-    fn assignment_of(&self, partition: Partition) -> u64 {
+    pub(super) fn assignment_of(&self, partition: Partition) -> u64 {
         let mut assigned = self.pump.assigned();
         let found = assigned.find(|(other, _)| *other == partition);
         found.map_or(0, |(_, assignment)| assignment.0)
@@ -61,7 +63,13 @@ impl Shell {
             let other = (at.partition, lane_of(at.offset.0));
             assert_ne!(other, lane, "two live runs of one key");
         }
+        let held = self.hold_of(lane.0, &lane.1);
         for at in rest {
+            assert!(
+                held.is_none_or(|held| at.offset.0 <= held),
+                "{} runs behind its hold",
+                at.offset.0
+            );
             assert_eq!(lane_of(at.offset.0), lane.1, "a dispatch of two keys");
             let asked_back = self.revokes.values().flatten().any(|p| *p == at.partition);
             assert!(!asked_back, "a dispatch of what is asked back");
@@ -73,9 +81,16 @@ impl Shell {
         assert_eq!(step.0, self.last_step);
         let current = self.assignment_of(at.partition);
         assert_eq!(at.assignment.0, current, "settled after its end");
+        let lane = lane_of(at.offset.0);
+        if matches!(settle, Settle::Dead(_))
+            && self.holds_keys
+            && !matches!(lane, LaneKey::Keyless(_))
+        {
+            let held = self.hold_of(at.partition, &lane);
+            assert!(held >= Some(at.offset.0), "dead, and its key is not held");
+        }
         // What no handler wants settles without its lane.
         if settle != Settle::Skipped("no handler") {
-            let lane = lane_of(at.offset.0);
             for before in (0..at.offset.0).filter(|&before| is_delivered(before)) {
                 if lane_of(before) == lane && before % 11 != 0 {
                     let known = self.settled.contains_key(&(at.partition, before));
