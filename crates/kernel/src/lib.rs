@@ -23,5 +23,5 @@ pub use pump::{
     Abort, Action, At, CommitResult, Committed, Dispatch, Held, Input, LaneState, LaneView, Look,
     Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
     ParkedState, ParkingConfig, Pump, PumpConfig, Record, RetryPolicy, RunEnd, RunRecord, Settle,
-    WriteFault,
+    Suspect, WriteFault,
 };

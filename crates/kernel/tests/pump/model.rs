@@ -6,6 +6,7 @@
 mod group;
 mod judge;
 mod rows;
+mod suspects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,12 @@ struct Shell {
     rows: BTreeMap<(Partition, i64), rows::Row>,
     /// Records that were parked.
     parked: usize,
+    /// What the owner was told and did not run yet, with its deaths.
+    suspects: BTreeMap<(Partition, i64), u32>,
+    /// The last one that ran alone.
+    alone: Option<(At, u32)>,
+    ran_alone: usize,
+    condemned: BTreeSet<(Partition, i64)>,
     owed: Vec<Owed>,
     /// By partition: the next offset to deliver, while it is assigned.
     position: BTreeMap<Partition, i64>,
@@ -87,6 +94,10 @@ impl Shell {
             epochs: BTreeMap::new(),
             rows: BTreeMap::new(),
             parked: 0,
+            suspects: BTreeMap::new(),
+            alone: None,
+            ran_alone: 0,
+            condemned: BTreeSet::new(),
             owed: Vec::new(),
             position: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -194,6 +205,7 @@ impl Shell {
 
     fn end_run(&mut self, mut rest: Vec<At>) {
         let at = rest.remove(0);
+        let refused = self.refuse_to_run_alone(at);
         let end = match self.draw(if self.calm { 4 } else { 10 }) {
             0..=2 => RunEnd::Done { emits: None },
             3 => RunEnd::Done {
@@ -223,6 +235,7 @@ impl Shell {
                 residue: "dropped",
             },
         };
+        let end = refused.unwrap_or(end);
         let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
         if goes_on && !rest.is_empty() {
             self.owed.push(Owed::Run(rest));
@@ -252,7 +265,8 @@ impl Shell {
         self.epochs.insert(partition, self.epoch);
         // What settled without a tombstone runs again.
         self.lane_position.retain(|(of, _), _| *of != partition);
-        let parked = self.found(partition);
+        let mut parked = self.found(partition);
+        parked.suspects = self.draw_suspects(partition, assignment);
         let committed = self
             .committed
             .get(&partition)
@@ -362,12 +376,13 @@ impl Shell {
     }
 }
 
-fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
+fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> Shell {
     let config = PumpConfig {
         running_max: 5,
         dispatch_records_max: 3,
         partition_records_max: 12,
         parking,
+        suspect_wait: millis(500),
         ..config()
     };
     let mut shell = Shell::new(seed, config);
@@ -376,7 +391,7 @@ fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
         shell.turn();
     }
     shell.wind_up();
-    shell.parked
+    shell
 }
 
 /// Small limits, so that all of them are met.
@@ -409,6 +424,16 @@ proptest! {
 
 #[test]
 fn the_seeds_do_park() {
-    let parked: usize = (0..20).map(|seed| judge_seed(seed, Some(narrow()))).sum();
+    let shells = (0..20).map(|seed| judge_seed(seed, Some(narrow())));
+    let parked: usize = shells.map(|shell| shell.parked).sum();
     assert!(parked > 200, "{parked}");
+}
+
+#[test]
+fn the_seeds_do_run_suspects_alone_and_condemn_some() {
+    let shells = (0..20).map(|seed| judge_seed(seed, None));
+    let (alone, condemned) = shells.fold((0, 0), |(alone, condemned), shell| {
+        (alone + shell.ran_alone, condemned + shell.condemned.len())
+    });
+    assert!(alone > 50 && condemned > 20, "{alone} {condemned}");
 }

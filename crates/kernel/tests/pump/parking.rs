@@ -138,6 +138,7 @@ impl Rows {
                 })
                 .collect(),
             offsets: self.rows.keys().map(|&offset| Offset(offset)).collect(),
+            suspects: Vec::new(),
         }
     }
 }

@@ -233,6 +233,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 idle.push(stay);
             }
             assigned.stays.add(stay, 1, record.bytes);
+            assigned.suspects.enter_store(record.offset);
             if assigned.ledger.clear(record.offset) {
                 self.commits.mark(partition, assigned);
             }
@@ -244,6 +245,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         for stay in idle {
             self.go_on_if_idle(partition, stay);
         }
+        self.forget_buried_suspects(partition, out.settled.iter().map(|&(_, offset)| offset));
     }
 
     /// A stay that had nothing to load may have now, or has ended.

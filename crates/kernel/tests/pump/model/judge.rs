@@ -7,6 +7,7 @@ use crate::world::{Act, P0, P1, millis};
 
 impl Shell {
     pub(super) fn carry_out(&mut self, action: Act) {
+        self.judge_condemned(&action);
         match action {
             Action::TakeOwner {
                 partition,
@@ -17,6 +18,7 @@ impl Shell {
             Action::Run(dispatch) => {
                 let rest: Vec<At> = dispatch.records.iter().map(|r| r.at).collect();
                 self.judge_run(&rest);
+                self.judge_alone(&dispatch);
                 self.owed.push(Owed::Run(rest));
             }
             Action::Publish { at, .. } => self.owed.push(Owed::Publish(at)),
@@ -42,13 +44,13 @@ impl Shell {
                     .any(|owed| matches!(owed, Owed::Run(rest) if rest.contains(&at)));
                 assert!(known, "aborted what does not run");
             }
-            Action::Waits { .. } | Action::MapIgnored { .. } => {}
+            Action::Waits { .. } | Action::MapIgnored { .. } | Action::ForgetSuspects { .. } => {}
             Action::Park(write) => self.owe_park(write),
             Action::LoadParked(load) => self.owed.push(Owed::Load(load)),
         }
     }
 
-    fn assignment_of(&self, partition: Partition) -> u64 {
+    pub(super) fn assignment_of(&self, partition: Partition) -> u64 {
         let mut assigned = self.pump.assigned();
         let found = assigned.find(|(other, _)| *other == partition);
         found.map_or(0, |(_, assignment)| assignment.0)
@@ -92,6 +94,7 @@ impl Shell {
             );
         }
         let place = (at.partition, at.offset.0);
+        self.suspects.remove(&place);
         self.settled.insert(place, (step.0, false));
     }
 
