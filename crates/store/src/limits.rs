@@ -22,6 +22,18 @@ pub const PARKED_BYTES_MAX: usize = 16 << 20;
 /// Parked rows that are loaded at once are at most this many.
 pub const LOAD_ROWS_MAX: usize = 1_000;
 
+/// The name of a worker or a topic has at most this many bytes where it stands in an index.
+pub const NAME_BYTES_MAX: usize = 512;
+
+/// Records that one process was running are at most this many.
+pub const LEFT_RECORDS_MAX: usize = 16_384;
+
+/// Suspects of one partition that are found at once are at most this many; the rest is found by the next owner.
+pub const SUSPECTS_MAX: usize = 10_000;
+
+/// Of one record at most this many deaths are counted: it is condemned long before.
+pub const DEATHS_KEPT_MAX: usize = 16;
+
 /// The rows of one operator's question (effects of an event, audit) are at most this many.
 pub const OPERATOR_ROWS_MAX: u32 = 1_000;
 
@@ -70,6 +82,21 @@ impl EffectId {
             .into_iter()
             .try_for_each(|(what, text)| within(what, text.len(), TEXT_BYTES_MAX))
     }
+}
+
+pub(crate) fn within_rows(
+    what: &'static str,
+    rows: usize,
+    rows_max: usize,
+) -> Result<(), StoreError> {
+    if rows <= rows_max {
+        return Ok(());
+    }
+    Err(StoreError::TooMany {
+        what,
+        rows,
+        rows_max,
+    })
 }
 
 pub(crate) fn within(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::{FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
+use crate::{FoundParked, LeftRunning, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
 
 /// A partition as a worker owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -328,6 +328,16 @@ pub trait Store: Send + Sync + 'static {
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>>;
 
+    /// Counts what a dead instance was running. A death that is told again counts once.
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets suspects, but for those whose record waits in the store.
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// An operator's resolution, with its audit row, in one transaction.
     fn resolve(
         &self,
@@ -392,6 +402,16 @@ pub enum StoreError {
         bytes: usize,
         /// The limit.
         bytes_max: usize,
+    },
+    /// There are more of something than the store takes at once.
+    #[error("{rows} {what} were told at once, at most {rows_max} are taken")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        rows: usize,
+        /// The limit.
+        rows_max: usize,
     },
     /// A bug or a foreign schema: the answer could not be read.
     #[error("store answered what cannot be read: {0}")]
