@@ -84,21 +84,6 @@ impl EffectId {
     }
 }
 
-pub(crate) fn within_rows(
-    what: &'static str,
-    rows: usize,
-    rows_max: usize,
-) -> Result<(), StoreError> {
-    if rows <= rows_max {
-        return Ok(());
-    }
-    Err(StoreError::TooMany {
-        what,
-        rows,
-        rows_max,
-    })
-}
-
 pub(crate) fn within(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), StoreError> {
     if bytes <= bytes_max {
         return Ok(());

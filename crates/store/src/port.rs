@@ -403,16 +403,6 @@ pub enum StoreError {
         /// The limit.
         bytes_max: usize,
     },
-    /// There are more of something than the store takes at once.
-    #[error("{rows} {what} were told at once, at most {rows_max} are taken")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many.
-        rows: usize,
-        /// The limit.
-        rows_max: usize,
-    },
     /// A bug or a foreign schema: the answer could not be read.
     #[error("store answered what cannot be read: {0}")]
     Unreadable(String),

@@ -53,10 +53,11 @@ impl LeftRunning {
         for record in &self.records {
             limits::within("topic's name", record.topic.len(), limits::NAME_BYTES_MAX)?;
         }
-        limits::within_rows(
-            "running records",
-            self.records.len(),
-            limits::LEFT_RECORDS_MAX,
+        let record_bytes = size_of::<LeftRecord>();
+        limits::within(
+            "list of running records",
+            self.records.len() * record_bytes,
+            limits::LEFT_RECORDS_MAX * record_bytes,
         )
     }
 
