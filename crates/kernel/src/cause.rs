@@ -27,6 +27,8 @@ pub enum Waiting {
     EmitWrite,
     /// The dead letter is not acknowledged yet.
     DeadLetterWrite,
+    /// A process died while it ran: it runs alone, when its turn comes.
+    Suspect,
     /// The partition is being given back.
     Draining,
 }
@@ -45,6 +47,7 @@ impl Waiting {
             Self::Hold(_) => "hold",
             Self::EmitWrite => "emit_write",
             Self::DeadLetterWrite => "dead_letter_write",
+            Self::Suspect => "suspect",
             Self::Draining => "draining",
         }
     }
@@ -75,6 +78,8 @@ pub enum Death {
     Deadline,
     /// Its handler panicked in every attempt.
     Panicked,
+    /// The process died each time that it ran alone.
+    Crashed,
     /// A call's outcome is unknown and cannot be found out.
     Ambiguous,
     /// The same event identity came with another body.
@@ -97,6 +102,7 @@ impl Death {
             Self::Attempts => "attempts",
             Self::Deadline => "deadline",
             Self::Panicked => "panicked",
+            Self::Crashed => "crashed",
             Self::Ambiguous => "ambiguous",
             Self::IdentityReused => "identity_reused",
             Self::EffectReused => "effect_reused",

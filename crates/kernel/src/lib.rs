@@ -23,5 +23,5 @@ pub use pump::{
     Abort, Action, At, CommitResult, Committed, Dispatch, Held, Hold, Input, LaneState, LaneView,
     Look, Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad,
     ParkedRecord, ParkedState, ParkingConfig, PlanStep, PlanStepKind, Pump, PumpConfig, Record,
-    Replay, RetryPolicy, RunEnd, RunRecord, Settle, WriteFault,
+    Replay, RetryPolicy, RunEnd, RunRecord, Settle, Suspect, WriteFault,
 };

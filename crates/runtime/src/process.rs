@@ -1,6 +1,6 @@
 //! Puts one worker instance together and runs it until it is told to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use argosy_broker::{Broker, BrokerError};
 use argosy_kernel::{Pump, PumpConfig, RetryPolicy};
@@ -15,6 +15,7 @@ use crate::{
     health::Health,
     owner::{self, Inbox, Owner, OwnerParts},
     run::Shop,
+    slots::{self, AloneTurn, Preparation, Slots},
     timeline::Timelines,
 };
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub partition_bytes_max: usize,
     /// How long a write may be unacknowledged before it is reported as failed, and tried again.
     pub message_timeout: Duration,
+    /// The folder of the slots file; without one, what kills its process is run again and again.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             partition_records_max: 8_000,
             partition_bytes_max: 32 << 20,
             message_timeout: Duration::from_secs(10),
+            state_dir: None,
         }
     }
 }
@@ -71,6 +75,8 @@ pub struct Parts {
     pub stack: Arc<Stack>,
     /// Where the instance tells how it is.
     pub health: Health,
+    /// Shared by all workers of the process.
+    pub alone: AloneTurn,
     /// The rest.
     pub settings: Settings,
 }
@@ -115,6 +121,10 @@ pub async fn run(
         return Err(RuntimeError::NoHandlers(worker.name()));
     }
     let instance = Uuid::now_v7();
+    // Before the group is joined: whoever owns the partitions next knows then what to suspect.
+    let Some(slots) = prepare_slots(&worker, &parts, instance, &stop).await else {
+        return Ok(());
+    };
     let tracker = TaskTracker::new();
     let topics: Vec<Arc<str>> = worker
         .topics
@@ -146,6 +156,8 @@ pub async fn run(
         store: Grouped::start(Arc::clone(&parts.store), &tracker),
         timelines,
         inbox,
+        slots,
+        alone: parts.alone,
     });
     let names = topics.iter().map(ToString::to_string).collect();
     let config = pump_config(&worker, names, &parts.settings);
@@ -169,6 +181,28 @@ pub async fn run(
     // A call that was sent records its outcome; past the limit its claim's deadline takes over.
     drop(tokio::time::timeout(AFTERWORK_MAX, tracker.wait()).await);
     ended
+}
+
+/// `None` if it was stopped before the store was told what died before.
+async fn prepare_slots(
+    worker: &Worker,
+    parts: &Parts,
+    instance: Uuid,
+    stop: &CancellationToken,
+) -> Option<Slots> {
+    let Some(folder) = &parts.settings.state_dir else {
+        return Some(Slots::none());
+    };
+    slots::prepare(Preparation {
+        folder,
+        worker: worker.name(),
+        instance,
+        slots: parts.settings.running_max,
+        store: &*parts.store,
+        health: &parts.health,
+        stop,
+    })
+    .await
 }
 
 fn pump_config(worker: &Worker, topics: Vec<String>, settings: &Settings) -> PumpConfig {

@@ -2,7 +2,7 @@
 
 use argosy_broker::{BrokerError, TopicPartition};
 use argosy_kernel::{Epoch, MapFault};
-use argosy_store::{EffectId, OwnerKey, StoreError};
+use argosy_store::{EffectId, LeftRunning, OwnerKey, StoreError};
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
 
@@ -51,6 +51,33 @@ pub(crate) fn map_ignored(partition: i32, reason: MapFault) {
 pub(crate) fn park_failed(error: &StoreError) {
     counter!("argosy_park_failures_total").increment(1);
     warn!(event = "park_failed", %error, "parked records could not be written or read; tried again");
+}
+
+pub(crate) fn slots_unusable(error: &std::io::Error) {
+    counter!("argosy_slots_failures_total").increment(1);
+    warn!(event = "slots_unusable", %error, "what is running cannot be kept in worker.state_dir: a record that kills its process will not be found out");
+}
+
+pub(crate) fn slots_unreadable(path: &std::path::Path, bytes: usize) {
+    warn!(event = "slots_unreadable", path = %path.display(), bytes, "a slots file is not of this build's form: ignored");
+}
+
+pub(crate) fn slots_torn(path: &std::path::Path, torn: usize) {
+    warn!(event = "slots_torn", path = %path.display(), torn, "slots that were written in part are ignored");
+}
+
+pub(crate) fn left_running(left: &LeftRunning) {
+    let alone = left.records.iter().filter(|record| record.alone).count();
+    counter!("argosy_deaths_found_total").increment(1);
+    warn!(event = "left_running", instance = %left.instance, records = left.records.len(), alone, "an instance died while these records ran: they will run alone");
+}
+
+pub(crate) fn left_not_told(error: &StoreError) {
+    warn!(event = "left_not_told", %error, "the store could not be told what a dead instance was running; tried again before the group is joined");
+}
+
+pub(crate) fn suspects_kept(error: &StoreError) {
+    info!(event = "suspects_kept", %error, "suspects that are settled could not be forgotten; the next owner does it");
 }
 
 pub(crate) fn timeline_write_failed(error: &BrokerError) {

@@ -6,6 +6,7 @@ pub mod limits;
 mod parked;
 mod port;
 mod postgres;
+mod suspects;
 
 pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
 pub use parked::{
@@ -17,3 +18,4 @@ pub use port::{
     TimelineRow, finality,
 };
 pub use postgres::Postgres;
+pub use suspects::{FoundSuspect, LeftRecord, LeftRunning};

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use argosy_kernel::{Epoch, LaneKey};
 use bytes::Bytes;
 
-use crate::{OwnerKey, StoreError, limits};
+use crate::{FoundSuspect, OwnerKey, StoreError, limits};
 
 /// One transaction on the parked rows of one partition. All of it happens, or nothing.
 #[derive(Clone, Debug)]
@@ -105,6 +105,8 @@ pub struct FoundParked {
     pub lanes: Vec<FoundLane>,
     /// Offsets of all rows, tombstones included, ascending.
     pub offsets: Vec<i64>,
+    /// Records that were running when a process died, by offset.
+    pub suspects: Vec<FoundSuspect>,
 }
 
 /// A parked lane.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::{FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
+use crate::{FoundParked, LeftRunning, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
 
 /// A partition as a worker owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -327,6 +327,16 @@ pub trait Store: Send + Sync + 'static {
         &self,
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>>;
+
+    /// Counts what a dead instance was running. A death that is told again counts once.
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets suspects, but for those whose record waits in the store.
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// An operator's resolution, with its audit row, in one transaction.
     fn resolve(

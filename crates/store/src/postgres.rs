@@ -19,6 +19,7 @@ mod recall;
 mod record;
 mod resolve;
 mod schema;
+mod suspects;
 mod text;
 mod timelines;
 
@@ -30,8 +31,8 @@ use uuid::Uuid;
 
 use crate::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved, Store,
-    StoreError, TimelinePlace, TimelineRow,
+    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution,
+    Resolved, Store, StoreError, TimelinePlace, TimelineRow,
 };
 use connection::{Connections, connections};
 
@@ -121,6 +122,18 @@ impl Store for Postgres {
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
         Box::pin(parked::load(&self.runs, loads))
+    }
+
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(suspects::tell(&self.reads, left))
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(suspects::forget(&self.reads, owner, offsets))
     }
 
     fn resolve(

@@ -8,9 +8,9 @@ use std::{
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, BATCHES_IN_FLIGHT_MAX, Claim, ClaimAnswer, EffectId, EffectRow, EffectState,
-    EventKey, EventStatus, FoundParked, GROUP_ITEMS_MAX, Grouped, LoadedRow, OutcomeRow, OwnerKey,
-    ParkAnswer, ParkChange, ParkLoad, QUEUE_ITEMS_MAX, RecordedOutcome, Resolution, Resolved,
-    Store, StoreError, TimelinePlace, TimelineRow, limits,
+    EventKey, EventStatus, FoundParked, GROUP_ITEMS_MAX, Grouped, LeftRunning, LoadedRow,
+    OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, QUEUE_ITEMS_MAX, RecordedOutcome,
+    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow, limits,
 };
 use argosy_testkit::store::SharedModelStore;
 use bytes::Bytes;
@@ -120,6 +120,18 @@ impl Store for GatedStore {
             self.pass(loads.len()).await?;
             self.model.load_parked(loads).await
         })
+    }
+
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.model.suspect(left)
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.model.forget_suspects(owner, offsets)
     }
 
     fn resolve(

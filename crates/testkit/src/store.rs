@@ -6,6 +6,7 @@
 mod effects;
 mod parked;
 mod shared;
+mod suspects;
 mod tables;
 mod timelines;
 
@@ -14,8 +15,8 @@ use std::time::Duration;
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved,
-    StoreError, TimelinePlace, TimelineRow,
+    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution,
+    Resolved, StoreError, TimelinePlace, TimelineRow,
 };
 use uuid::Uuid;
 
@@ -44,6 +45,15 @@ pub enum Operation {
     Parked(OwnerKey),
     /// `Store::load_parked`.
     LoadParked(Vec<ParkLoad>),
+    /// `Store::suspect`.
+    Suspect(LeftRunning),
+    /// `Store::forget_suspects`.
+    ForgetSuspects {
+        /// Of which partition.
+        owner: OwnerKey,
+        /// Which.
+        offsets: Vec<i64>,
+    },
     /// `Store::resolve`.
     Resolve {
         /// Which effect.
@@ -98,6 +108,10 @@ impl std::fmt::Debug for Operation {
             Self::Park(changes) => write!(f, "Park({})", changes.len()),
             Self::Parked(owner) => write!(f, "Parked({})", owner.partition),
             Self::LoadParked(loads) => write!(f, "LoadParked({})", loads.len()),
+            Self::Suspect(left) => write!(f, "Suspect({})", left.records.len()),
+            Self::ForgetSuspects { offsets, .. } => {
+                write!(f, "ForgetSuspects({})", offsets.len())
+            }
             Self::Resolve { id, .. } => write!(f, "Resolve({id:?})"),
             Self::Effects { .. } => f.write_str("Effects"),
             Self::Audit { .. } => f.write_str("Audit"),
@@ -118,7 +132,7 @@ pub enum Answer {
     Recalled(Vec<Vec<EffectRow>>),
     /// To `Claim`.
     Claimed(Vec<ClaimAnswer>),
-    /// To `Record`, `Project` and `Ping`.
+    /// To `Record`, `Suspect`, `ForgetSuspects`, `Project` and `Ping`.
     Done,
     /// To `Park`.
     Park(Vec<ParkAnswer>),
@@ -240,6 +254,14 @@ impl ModelStore {
             Operation::Park(changes) => Answer::Park(parked::park(tables, now, changes)?),
             Operation::Parked(owner) => Answer::Parked(parked::found(tables, now, &owner)),
             Operation::LoadParked(loads) => Answer::LoadedParked(parked::load(tables, &loads)),
+            Operation::Suspect(left) => {
+                suspects::tell(tables, &left)?;
+                Answer::Done
+            }
+            Operation::ForgetSuspects { owner, offsets } => {
+                suspects::forget(tables, &owner, &offsets);
+                Answer::Done
+            }
             Operation::Resolve {
                 id,
                 resolution,

@@ -11,6 +11,7 @@ mod outcomes;
 mod owners;
 mod parked;
 mod resolutions;
+mod suspects;
 mod timelines;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -52,6 +53,7 @@ pub fn cases() -> Vec<Case> {
         claims::CASES,
         outcomes::CASES,
         parked::CASES,
+        suspects::CASES,
         resolutions::CASES,
         timelines::CASES,
         hostile::CASES,

@@ -261,6 +261,8 @@ pub struct RunRecord<R> {
 pub struct Dispatch<R> {
     /// The epoch under which its claims are made.
     pub epoch: Epoch,
+    /// It is the only one that runs in this instance: if the process dies now, that is this record's doing.
+    pub alone: bool,
     /// The records, in offset order; never empty.
     pub records: Vec<RunRecord<R>>,
 }
@@ -334,6 +336,13 @@ pub enum Action<R, X> {
     Park(ParkWrite<R>),
     /// Read a parked lane's oldest rows that are not settled; answered by `ParkedLoaded`.
     LoadParked(ParkedLoad),
+    /// These are suspects no more: the store may forget them. Not answered.
+    ForgetSuspects {
+        /// Which partition.
+        partition: Partition,
+        /// Which records.
+        offsets: Vec<Offset>,
+    },
     /// A record settled. Its step must reach the timelines topic before `StepsAcknowledged(step)`.
     Settled {
         /// Which record.

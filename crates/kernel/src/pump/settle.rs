@@ -64,6 +64,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         assigned.busy.remove(&record.offset);
+        assigned.suspects.acquit(record.offset);
         let clears = if record.is_stored {
             let key = lane.key.clone();
             match self.settle_stored(partition, &key, &record, settle) {

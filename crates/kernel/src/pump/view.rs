@@ -96,7 +96,10 @@ impl<R, X> Pump<R, X> {
         match &assigned.ownership {
             _ if assigned.drain.is_some() => Some(Waiting::Draining),
             Ownership::Refused { cause, .. } => Some(cause.clone()),
-            Ownership::Owned(_) if !assigned.quiescing => None,
+            Ownership::Owned(_) if !assigned.quiescing => {
+                let kept = self.alone.keeps_others_waiting();
+                kept.then_some(Waiting::Suspect)
+            }
             Ownership::Owned(_) | Ownership::Asked | Ownership::Fenced => {
                 Some(Waiting::Unassigned(assigned.assignment))
             }

@@ -1,5 +1,6 @@
 //! The pump through its public face: what it does with each input, rule by rule and scenario by scenario.
 
+mod alone;
 mod commits;
 mod drains;
 mod fences;

@@ -7,6 +7,7 @@ mod group;
 mod judge;
 mod operator;
 mod rows;
+mod suspects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +64,12 @@ struct Shell {
     replayed: usize,
     /// Records that were parked.
     parked: usize,
+    /// What the owner was told and did not run yet, with its deaths.
+    suspects: BTreeMap<(Partition, i64), u32>,
+    /// The last one that ran alone.
+    alone: Option<(At, u32)>,
+    ran_alone: usize,
+    condemned: BTreeSet<(Partition, i64)>,
     owed: Vec<Owed>,
     /// By partition: the next offset to deliver, while it is assigned.
     position: BTreeMap<Partition, i64>,
@@ -107,6 +114,10 @@ impl Shell {
             replayed: 0,
             pump: Pump::new(config, seed),
             parked: 0,
+            suspects: BTreeMap::new(),
+            alone: None,
+            ran_alone: 0,
+            condemned: BTreeSet::new(),
             owed: Vec::new(),
             position: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -218,6 +229,7 @@ impl Shell {
 
     fn end_run(&mut self, mut rest: Vec<At>) {
         let at = rest.remove(0);
+        let refused = self.refuse_to_run_alone(at);
         let end = match self.draw(if self.calm { 4 } else { 10 }) {
             0..=2 => RunEnd::Done { emits: None },
             3 => RunEnd::Done {
@@ -247,6 +259,7 @@ impl Shell {
                 residue: "dropped",
             },
         };
+        let end = refused.unwrap_or(end);
         let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
         if goes_on && !rest.is_empty() {
             self.owed.push(Owed::Run(rest));
@@ -276,7 +289,8 @@ impl Shell {
         self.epochs.insert(partition, self.epoch);
         // What settled without a tombstone runs again.
         self.lane_position.retain(|(of, _), _| *of != partition);
-        let parked = self.found(partition);
+        let mut parked = self.found(partition);
+        parked.suspects = self.draw_suspects(partition, assignment);
         let committed = self
             .committed
             .get(&partition)
@@ -392,20 +406,14 @@ impl Shell {
     }
 }
 
-/// What a seed went through.
-struct Seen {
-    parked: usize,
-    held_keys: usize,
-    replayed: usize,
-}
-
-fn judge_seed(seed: u64, parking: Option<ParkingConfig>, hold_after_dead: bool) -> Seen {
+fn judge_seed(seed: u64, parking: Option<ParkingConfig>, hold_after_dead: bool) -> Shell {
     let config = PumpConfig {
         hold_after_dead,
         running_max: 5,
         dispatch_records_max: 3,
         partition_records_max: 12,
         parking,
+        suspect_wait: millis(500),
         ..config()
     };
     let mut shell = Shell::new(seed, config);
@@ -414,11 +422,7 @@ fn judge_seed(seed: u64, parking: Option<ParkingConfig>, hold_after_dead: bool) 
         shell.turn();
     }
     shell.wind_up();
-    Seen {
-        parked: shell.parked,
-        held_keys: shell.held_keys,
-        replayed: shell.replayed,
-    }
+    shell
 }
 
 /// Small limits, so that all of them are met.
@@ -456,16 +460,25 @@ proptest! {
 
 #[test]
 fn the_seeds_do_park_hold_and_replay() {
-    let seen: Vec<Seen> = (0..20)
+    let shells: Vec<Shell> = (0..20)
         .map(|seed| judge_seed(seed, Some(narrow()), true))
         .collect();
-    let sum = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&Shell) -> usize| shells.iter().map(of).sum::<usize>();
     let (parked, held, replayed) = (
-        sum(|seen| seen.parked),
-        sum(|seen| seen.held_keys),
-        sum(|seen| seen.replayed),
+        sum(|shell| shell.parked),
+        sum(|shell| shell.held_keys),
+        sum(|shell| shell.replayed),
     );
     assert!(parked > 200, "{parked}");
     assert!(held > 50, "{held}");
     assert!(replayed > 20, "{replayed}");
+}
+
+#[test]
+fn the_seeds_do_run_suspects_alone_and_condemn_some() {
+    let shells = (0..20).map(|seed| judge_seed(seed, None, false));
+    let (alone, condemned) = shells.fold((0, 0), |(alone, condemned), shell| {
+        (alone + shell.ran_alone, condemned + shell.condemned.len())
+    });
+    assert!(alone > 50 && condemned > 20, "{alone} {condemned}");
 }

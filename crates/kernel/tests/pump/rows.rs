@@ -153,6 +153,7 @@ impl Rows {
         ParkedState {
             lanes: lanes.collect(),
             offsets: self.rows.keys().map(|&offset| Offset(offset)).collect(),
+            suspects: Vec::new(),
         }
     }
 }

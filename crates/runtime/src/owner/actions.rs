@@ -99,6 +99,9 @@ impl Owner {
             }
             Action::Park(write) => self.park(write),
             Action::LoadParked(load) => self.load_parked(load),
+            Action::ForgetSuspects { partition, offsets } => {
+                self.forget_suspects(partition, &offsets);
+            }
             Action::Leave => self.left = true,
         }
     }

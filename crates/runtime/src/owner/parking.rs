@@ -81,6 +81,21 @@ impl Owner {
         self.parts.tracker.spawn_on(loading, &self.parts.handlers);
     }
 
+    /// Not repeated if it fails: the next owner finds them again, and what they were is passed then.
+    pub(super) fn forget_suspects(&self, partition: Partition, offsets: &[Offset]) {
+        let store = Arc::clone(&self.parts.store);
+        let owner = self.owner_key(partition);
+        let offsets = offsets.iter().map(|offset| offset.0).collect();
+        let forgetting = async move {
+            if let Err(error) = store.forget_suspects(owner, offsets).await {
+                telemetry::suspects_kept(&error);
+            }
+        };
+        self.parts
+            .tracker
+            .spawn_on(forgetting, &self.parts.handlers);
+    }
+
     pub(super) fn owner_key(&self, partition: Partition) -> OwnerKey {
         let name = self.name(partition);
         OwnerKey {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{
-    Look, Offset, ParkFault, ParkRecord, ParkWrite, ParkedLane, ParkedState, Waiting,
+    Look, Offset, ParkFault, ParkRecord, ParkWrite, ParkedLane, ParkedState, Suspect, Waiting,
 };
 
 use super::{FoundLane, FoundParked, ParkAnswer, ParkChange, ParkedLook, ParkedRow};
@@ -67,6 +67,7 @@ impl ParkedLook {
             ("quota", Some(name)) => Waiting::Quota(Arc::clone(name)),
             ("claimed", _) => Waiting::Claimed,
             ("retry", _) => Waiting::Retry,
+            ("suspect", _) => Waiting::Suspect,
             _ => Waiting::Backlog,
         }
     }
@@ -93,6 +94,7 @@ impl From<FoundParked> for ParkedState {
         Self {
             lanes: found.lanes.into_iter().map(ParkedLane::from).collect(),
             offsets: found.offsets.into_iter().map(Offset).collect(),
+            suspects: found.suspects.into_iter().map(Suspect::from).collect(),
         }
     }
 }
@@ -110,6 +112,7 @@ mod tests {
             (Waiting::Quota("acme".into()), None),
             (Waiting::Claimed, None),
             (Waiting::Retry, None),
+            (Waiting::Suspect, None),
             (Waiting::EmitWrite, Some(Waiting::Backlog)),
         ] {
             let look = Look {

@@ -7,7 +7,7 @@ use sqlx::{Error, PgConnection, Row, postgres::PgRow};
 
 use super::{
     connection::{Connections, Operation},
-    lane,
+    lane, suspects,
     text::{escape, shared},
 };
 use crate::{
@@ -74,14 +74,16 @@ impl Operation for Found {
             .bind(escape(&owner.worker))
             .bind(escape(&owner.topic))
             .bind(owner.partition)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
+        let suspects = suspects::find(owner, connection).await?;
         Ok(FoundParked {
             lanes: lanes.iter().map(lane_of).collect::<Result<_, _>>()?,
             offsets: offsets
                 .iter()
                 .map(|row| row.try_get(0))
                 .collect::<Result<_, _>>()?,
+            suspects,
         })
     }
 }

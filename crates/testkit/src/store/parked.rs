@@ -7,7 +7,7 @@ use argosy_store::{
     ParkedRow, StoreError, limits::LOAD_ROWS_MAX,
 };
 
-use super::tables::Tables;
+use super::{suspects, tables::Tables};
 
 /// A parked row, or its tombstone.
 #[derive(Clone, Debug)]
@@ -108,6 +108,7 @@ pub(super) fn found(tables: &Tables, now: Duration, owner: &OwnerKey) -> FoundPa
     FoundParked {
         lanes: lanes.into_values().collect(),
         offsets,
+        suspects: suspects::found(tables, owner),
     }
 }
 

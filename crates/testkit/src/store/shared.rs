@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved, Store,
-    StoreError, TimelinePlace, TimelineRow,
+    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution,
+    Resolved, Store, StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -102,6 +102,19 @@ impl Store for SharedModelStore {
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
         answered!(self, Operation::LoadParked(loads), Answer::LoadedParked(rows) => rows)
+    }
+
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        answered!(self, Operation::Suspect(left), Answer::Done => ())
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        let operation = Operation::ForgetSuspects { owner, offsets };
+        answered!(self, operation, Answer::Done => ())
     }
 
     fn resolve(

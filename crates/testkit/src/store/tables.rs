@@ -78,6 +78,7 @@ enum Undo {
     Timeline((Uuid, i64)),
     Status(StatusKey, Option<EventStatus>),
     Parked((OwnerKey, i64), Option<StoredRow>),
+    Suspect((OwnerKey, i64), Option<BTreeSet<Uuid>>),
     Audit,
 }
 
@@ -89,6 +90,8 @@ pub(super) struct Tables {
     timelines: BTreeMap<(Uuid, i64), TimelineRow>,
     statuses: BTreeMap<StatusKey, EventStatus>,
     parked: BTreeMap<(OwnerKey, i64), StoredRow>,
+    /// With the instances that died while it ran alone.
+    suspects: BTreeMap<(OwnerKey, i64), BTreeSet<Uuid>>,
     audit: Vec<AuditRow>,
     undo: Vec<Undo>,
 }
@@ -112,6 +115,7 @@ impl Tables {
                 Undo::Timeline(key) => restore(&mut self.timelines, key, None),
                 Undo::Status(key, before) => restore(&mut self.statuses, key, before),
                 Undo::Parked(key, before) => restore(&mut self.parked, key, before),
+                Undo::Suspect(key, before) => restore(&mut self.suspects, key, before),
                 Undo::Audit => {
                     self.audit.pop();
                 }
@@ -217,6 +221,35 @@ impl Tables {
             None => self.parked.remove(&key),
         };
         self.undo.push(Undo::Parked(key, before));
+    }
+
+    pub(super) fn suspect(&self, owner: &OwnerKey, offset: i64) -> Option<&BTreeSet<Uuid>> {
+        self.suspects.get(&(owner.clone(), offset))
+    }
+
+    /// Of a partition, ascending.
+    pub(super) fn suspects(
+        &self,
+        owner: &OwnerKey,
+    ) -> impl Iterator<Item = (i64, &BTreeSet<Uuid>)> {
+        let all = (owner.clone(), i64::MIN)..=(owner.clone(), i64::MAX);
+        let suspects = self.suspects.range(all);
+        suspects.map(|((_, offset), dead)| (*offset, dead))
+    }
+
+    /// Sets a suspect, or takes it away.
+    pub(super) fn put_suspect(
+        &mut self,
+        owner: &OwnerKey,
+        offset: i64,
+        dead: Option<BTreeSet<Uuid>>,
+    ) {
+        let key = (owner.clone(), offset);
+        let before = match dead {
+            Some(dead) => self.suspects.insert(key.clone(), dead),
+            None => self.suspects.remove(&key),
+        };
+        self.undo.push(Undo::Suspect(key, before));
     }
 
     pub(super) fn add_audit(&mut self, row: AuditRow) {

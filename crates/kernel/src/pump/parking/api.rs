@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     cause::Waiting,
     ids::{Assignment, Epoch, LaneKey, LoadNumber, Offset, Partition, PlanStepNumber},
+    pump::alone::Suspect,
 };
 
 /// When lanes move to the store, and how much of them.
@@ -54,6 +55,8 @@ pub struct ParkedState {
     pub lanes: Vec<ParkedLane>,
     /// Offsets of all rows, settled ones included, ascending: a redelivery of these is clear.
     pub offsets: Vec<Offset>,
+    /// Records that were running when a process died.
+    pub suspects: Vec<Suspect>,
 }
 
 /// One parked key.

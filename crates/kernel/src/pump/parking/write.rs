@@ -137,6 +137,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             assigned.outbox.tombstones = assigned.outbox.tombstones.split_off(&passed);
         }
         let mut changed = Vec::new();
+        let buried: Vec<Offset> = settled.iter().map(|row| row.offset).collect();
         for Settled { stay, offset, .. } in settled {
             assigned.outbox.tombstones.insert(offset);
             if let Some(found) = assigned.stays.get_mut(stay) {
@@ -156,6 +157,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         for (stay, record) in out.entering {
             assigned.stays.add_row(stay, record.offset, record.bytes);
             changed.push(stay);
+            assigned.suspects.enter_store(record.offset);
             if assigned.ledger.clear(record.offset) {
                 self.commits.mark(partition, assigned);
             }
@@ -173,6 +175,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         for stay in changed {
             self.go_on_if_loadable(partition, stay);
         }
+        self.forget_buried_suspects(partition, buried.into_iter());
     }
 
     /// A stay that had nothing to load may have now, or has ended.

@@ -9,6 +9,7 @@ use crate::world::{Act, P0, P1, millis};
 
 impl Shell {
     pub(super) fn carry_out(&mut self, action: Act) {
+        self.judge_condemned(&action);
         match action {
             Action::TakeOwner {
                 partition,
@@ -19,6 +20,7 @@ impl Shell {
             Action::Run(dispatch) => {
                 let rest: Vec<At> = dispatch.records.iter().map(|r| r.at).collect();
                 self.judge_run(&rest);
+                self.judge_alone(&dispatch);
                 self.owed.push(Owed::Run(rest));
             }
             Action::Publish { at, .. } => self.owed.push(Owed::Publish(at)),
@@ -45,6 +47,9 @@ impl Shell {
                 assert!(known, "aborted what does not run");
             }
             Action::Waits { .. } | Action::MapIgnored { .. } => {}
+            Action::ForgetSuspects { partition, offsets } => {
+                self.forget_suspects(partition, &offsets);
+            }
             Action::Park(write) => self.owe_park(write),
             Action::LoadParked(load) => self.owed.push(Owed::Load(load)),
         }
@@ -107,7 +112,10 @@ impl Shell {
             );
         }
         let place = (at.partition, at.offset.0);
+        self.suspects.remove(&place);
         self.settled.insert(place, (step.0, false));
+        // Should it be replayed, it is not suspected again.
+        self.suspects.remove(&place);
     }
 
     /// One commit at a time; everything below a committed offset is settled and acknowledged.

@@ -204,6 +204,7 @@ impl Shell {
         ParkedState {
             lanes: lanes.collect(),
             offsets,
+            suspects: Vec::new(),
         }
     }
 
