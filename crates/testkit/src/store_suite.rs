@@ -6,10 +6,13 @@
 mod agreement;
 mod claims;
 mod expect;
+mod held;
 mod hostile;
+mod letters;
 mod outcomes;
 mod owners;
 mod parked;
+mod replays;
 mod resolutions;
 mod timelines;
 
@@ -52,6 +55,9 @@ pub fn cases() -> Vec<Case> {
         claims::CASES,
         outcomes::CASES,
         parked::CASES,
+        held::CASES,
+        letters::CASES,
+        replays::CASES,
         resolutions::CASES,
         timelines::CASES,
         hostile::CASES,

@@ -54,6 +54,7 @@ impl Owner {
             owner: self.owner_key(partition),
             lane: key.clone(),
             rows_max: records_max,
+            through: None,
         };
         let from = self.name(partition);
         let handlers = Arc::clone(&self.parts.worker.handlers);
@@ -103,7 +104,9 @@ fn row(lane: LaneKey, delivery: &Delivery) -> ParkedRow {
 }
 
 fn record(from: &TopicPartition, loaded: LoadedRow, handlers: &Handlers) -> ParkedRecord<Body> {
-    let LoadedRow { row, attempts, age } = loaded;
+    let LoadedRow {
+        row, attempts, age, ..
+    } = loaded;
     let bytes = row.bytes();
     let offset = row.offset;
     let delivery = Delivery {

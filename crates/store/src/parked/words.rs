@@ -17,12 +17,11 @@ impl ParkChange {
         row: impl Fn(ParkRecord<R>) -> ParkedRow,
     ) -> Self {
         Self {
-            owner,
-            epoch: write.epoch,
             rows: write.records.into_iter().map(row).collect(),
             looks: write.looks.into_iter().map(ParkedLook::from).collect(),
             settled: write.settled.into_iter().map(|offset| offset.0).collect(),
             passed: write.passed.map(|offset| offset.0),
+            ..Self::new(owner, write.epoch)
         }
     }
 }
@@ -89,7 +88,12 @@ impl From<FoundLane> for ParkedLane {
 impl From<FoundParked> for ParkedState {
     fn from(found: FoundParked) -> Self {
         Self {
-            lanes: found.lanes.into_iter().map(ParkedLane::from).collect(),
+            lanes: found
+                .lanes
+                .into_iter()
+                .filter(|lane| lane.head.is_some())
+                .map(ParkedLane::from)
+                .collect(),
             offsets: found.offsets.into_iter().map(Offset).collect(),
         }
     }
@@ -123,6 +127,8 @@ mod tests {
                 rows: 4,
                 bytes: 100,
                 look: Some(look.into()),
+                head: Some(7),
+                held: None,
             });
             let expected = ParkedLane {
                 key: LaneKey::Whole,
