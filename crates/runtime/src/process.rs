@@ -141,7 +141,7 @@ pub async fn run(
     };
     let shop = Arc::new(Shop {
         worker: worker.name(),
-        handled: worker.handlers.keys().copied().collect(),
+        handled: worker.handlers.types().collect(),
         stack: Arc::clone(&parts.stack),
         store: Grouped::start(Arc::clone(&parts.store), &tracker),
         timelines,

@@ -130,3 +130,15 @@ fn list(partitions: &[TopicPartition]) -> String {
         .collect();
     names.join(" ")
 }
+
+/// A dead letter could not be handled; it stays on its topic, and nothing is written of it.
+pub(crate) fn letter_not_written(cause: &'static str, letter: &argosy_broker::Delivery) {
+    counter!("argosy_dead_letters_unhandled_total", "cause" => cause).increment(1);
+    error!(
+        event = "letter_unhandled",
+        cause,
+        partition = letter.from.partition,
+        offset = letter.offset,
+        "a dead letter cannot be handled: it stays on its topic, and is not written there again"
+    );
+}
