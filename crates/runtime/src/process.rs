@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use argosy_broker::{Broker, BrokerError};
-use argosy_kernel::{Pump, PumpConfig, RetryPolicy};
+use argosy_kernel::{ParkingConfig, Pump, PumpConfig, RetryPolicy};
 use argosy_outbound::Stack;
 use argosy_store::{Grouped, Store};
 use tokio::runtime::Handle;
@@ -43,12 +43,22 @@ pub struct Settings {
     pub partition_bytes_max: usize,
     /// How long a write may be unacknowledged before it is reported as failed, and tried again.
     pub message_timeout: Duration,
+    /// A lane that waits longer than this moves to the store.
+    pub park_after: Duration,
+    /// Keys that wait in the store at once, per partition; past it the partition's intake stops.
+    pub parked_keys_max: usize,
+    /// Bytes that wait in the store at once, per instance; past it intake stops.
+    pub parked_bytes_max: usize,
+    /// Whether later records of a key wait behind its dead one until an operator ends that. A worker without timelines
+    /// holds nothing.
+    pub hold_after_dead: bool,
     /// The folder of the slots file; without one, what kills its process is run again and again.
     pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        let parking = ParkingConfig::default();
         Self {
             session_timeout: Duration::from_secs(20),
             running_max: 256,
@@ -59,6 +69,10 @@ impl Default for Settings {
             partition_records_max: 8_000,
             partition_bytes_max: 32 << 20,
             message_timeout: Duration::from_secs(10),
+            park_after: parking.after,
+            parked_keys_max: parking.keys_max,
+            parked_bytes_max: parking.bytes_max,
+            hold_after_dead: false,
             state_dir: None,
         }
     }
@@ -151,7 +165,7 @@ pub async fn run(
     };
     let shop = Arc::new(Shop {
         worker: worker.name(),
-        handled: worker.handlers.keys().copied().collect(),
+        handled: worker.handlers.types().collect(),
         stack: Arc::clone(&parts.stack),
         store: Grouped::start(Arc::clone(&parts.store), &tracker),
         timelines,
@@ -219,6 +233,13 @@ fn pump_config(worker: &Worker, topics: Vec<String>, settings: &Settings) -> Pum
             attempts_max: settings.attempts_max,
             ..defaults.retry
         },
+        parking: Some(ParkingConfig {
+            after: settings.park_after,
+            keys_max: settings.parked_keys_max,
+            bytes_max: settings.parked_bytes_max,
+            ..ParkingConfig::default()
+        }),
+        hold_after_dead: settings.hold_after_dead && worker.timelines,
         ..defaults
     }
 }

@@ -53,6 +53,12 @@ pub(crate) fn park_failed(error: &StoreError) {
     warn!(event = "park_failed", %error, "parked records could not be written or read; tried again");
 }
 
+/// Asked again within seconds; that the store is away is told by others.
+pub(crate) fn plan_steps_unknown(error: &StoreError) {
+    counter!("argosy_plan_steps_failures_total").increment(1);
+    tracing::debug!(event = "plan_steps_unknown", %error, "the store did not say what operators ask for");
+}
+
 pub(crate) fn slots_unusable(error: &std::io::Error) {
     counter!("argosy_slots_failures_total").increment(1);
     warn!(event = "slots_unusable", %error, "what is running cannot be kept in worker.state_dir: a record that kills its process will not be found out");
@@ -156,4 +162,16 @@ fn list(partitions: &[TopicPartition]) -> String {
         .map(|at| format!("{}/{}", at.topic, at.partition))
         .collect();
     names.join(" ")
+}
+
+/// A dead letter could not be handled; it stays on its topic, and nothing is written of it.
+pub(crate) fn letter_not_written(cause: &'static str, letter: &argosy_broker::Delivery) {
+    counter!("argosy_dead_letters_unhandled_total", "cause" => cause).increment(1);
+    error!(
+        event = "letter_unhandled",
+        cause,
+        partition = letter.from.partition,
+        offset = letter.offset,
+        "a dead letter cannot be handled: it stays on its topic, and is not written there again"
+    );
 }

@@ -65,7 +65,7 @@ pub async fn trial(
     let (inbox, mut told) = Inbox::new();
     let shop = Arc::new(Shop {
         worker: worker.name(),
-        handled: worker.handlers.keys().copied().collect(),
+        handled: worker.handlers.types().collect(),
         stack,
         store: Grouped::start(store, &tracker),
         timelines: Timelines::none(inbox.clone()),

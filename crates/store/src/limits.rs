@@ -19,6 +19,12 @@ pub const HOLD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// A parked record has at most this many bytes: key, value and headers.
 pub const PARKED_BYTES_MAX: usize = 16 << 20;
 
+/// The worker and the topic of a dead letter have at most this many bytes each: they stand in indexes.
+pub const LETTER_NAME_BYTES_MAX: usize = 512;
+
+/// Plan steps that are answered at once are at most this many.
+pub const DUE_STEPS_MAX: u32 = 1_000;
+
 /// Parked rows that are loaded at once are at most this many.
 pub const LOAD_ROWS_MAX: usize = 1_000;
 

@@ -4,6 +4,7 @@
 //! was not flushed. So an answer, once given, is never taken back.
 
 mod effects;
+mod letters;
 mod parked;
 mod shared;
 mod suspects;
@@ -14,9 +15,10 @@ use std::time::Duration;
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution,
-    Resolved, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind, Resolution, Resolved,
+    StoreError, TimelinePlace, TimelineRow,
 };
 use uuid::Uuid;
 
@@ -93,6 +95,28 @@ pub enum Operation {
         /// The event's id.
         event: String,
     },
+    /// `Store::project_letters`.
+    ProjectLetters(Vec<LetterRow>),
+    /// `Store::dead_letters`.
+    DeadLetters(LetterQuestion),
+    /// `Store::dead_letter`.
+    DeadLetter(LetterId),
+    /// `Store::ask_plan_step`.
+    AskPlanStep {
+        /// Which letter.
+        id: LetterId,
+        /// What is asked for.
+        kind: PlanStepKind,
+        /// The operator.
+        actor: String,
+    },
+    /// `Store::due_plan_steps`.
+    DuePlanSteps {
+        /// Whose.
+        owners: Vec<OwnerKey>,
+        /// At most so many.
+        rows_max: u32,
+    },
     /// `Store::ping`.
     Ping,
 }
@@ -118,6 +142,11 @@ impl std::fmt::Debug for Operation {
             Self::Project(rows) => write!(f, "Project({})", rows.len()),
             Self::Timeline { .. } => f.write_str("Timeline"),
             Self::Status { .. } => f.write_str("Status"),
+            Self::ProjectLetters(rows) => write!(f, "ProjectLetters({})", rows.len()),
+            Self::DeadLetters(_) => f.write_str("DeadLetters"),
+            Self::DeadLetter(id) => write!(f, "DeadLetter({id})"),
+            Self::AskPlanStep { id, kind, .. } => write!(f, "AskPlanStep({} {id})", kind.name()),
+            Self::DuePlanSteps { owners, .. } => write!(f, "DuePlanSteps({})", owners.len()),
             Self::Ping => f.write_str("Ping"),
         }
     }
@@ -132,7 +161,7 @@ pub enum Answer {
     Recalled(Vec<Vec<EffectRow>>),
     /// To `Claim`.
     Claimed(Vec<ClaimAnswer>),
-    /// To `Record`, `Suspect`, `ForgetSuspects`, `Project` and `Ping`.
+    /// To `Record`, `Suspect`, `ForgetSuspects`, `Project`, `ProjectLetters` and `Ping`.
     Done,
     /// To `Park`.
     Park(Vec<ParkAnswer>),
@@ -150,6 +179,14 @@ pub enum Answer {
     Timeline(Vec<TimelineRow>),
     /// To `Status`.
     Status(Vec<EventStatus>),
+    /// To `DeadLetters`.
+    DeadLetters(Vec<Letter>),
+    /// To `DeadLetter`.
+    DeadLetter(Box<Option<Letter>>),
+    /// To `AskPlanStep`.
+    PlanStep(PlanStepAnswer),
+    /// To `DuePlanSteps`.
+    DuePlanSteps(Vec<DueStep>),
 }
 
 /// Stands for an answer that is not out yet.
@@ -286,6 +323,34 @@ impl ModelStore {
                 Answer::Status(timelines::status(tables, &source, &event))
             }
             Operation::Ping => Answer::Done,
+            of_letters => return self.answer_of_letters(now, of_letters),
+        })
+    }
+
+    /// What is asked of dead letters.
+    fn answer_of_letters(
+        &mut self,
+        now: Duration,
+        operation: Operation,
+    ) -> Result<Answer, StoreError> {
+        let tables = &mut self.tables;
+        Ok(match operation {
+            Operation::ProjectLetters(rows) => {
+                letters::project(tables, rows)?;
+                Answer::Done
+            }
+            Operation::DeadLetters(question) => {
+                Answer::DeadLetters(letters::list(tables, &question))
+            }
+            Operation::DeadLetter(id) => Answer::DeadLetter(Box::new(letters::one(tables, &id))),
+            Operation::AskPlanStep { id, kind, actor } => {
+                let at_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+                Answer::PlanStep(letters::ask(tables, at_ms, id, kind, actor))
+            }
+            Operation::DuePlanSteps { owners, rows_max } => {
+                Answer::DuePlanSteps(letters::due(tables, owners, rows_max))
+            }
+            other => unreachable!("{other:?} is answered elsewhere"),
         })
     }
 }

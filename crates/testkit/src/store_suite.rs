@@ -6,10 +6,13 @@
 mod agreement;
 mod claims;
 mod expect;
+mod held;
 mod hostile;
+mod letters;
 mod outcomes;
 mod owners;
 mod parked;
+mod replays;
 mod resolutions;
 mod suspects;
 mod timelines;
@@ -54,6 +57,9 @@ pub fn cases() -> Vec<Case> {
         outcomes::CASES,
         parked::CASES,
         suspects::CASES,
+        held::CASES,
+        letters::CASES,
+        replays::CASES,
         resolutions::CASES,
         timelines::CASES,
         hostile::CASES,

@@ -46,9 +46,13 @@ impl Owner {
                 self.write_dead_letter(at, body, cause, attempts, residue.as_ref());
             }
             Action::Waits {
-                body, cause, wait, ..
+                body,
+                cause,
+                wait,
+                parked,
+                ..
             } => {
-                let steps = vec![Steps::waited(&cause, wait)];
+                let steps = vec![Steps::waited(&cause, wait, parked)];
                 let told = entry(self.parts.worker.name(), &body, State::Waiting, steps);
                 self.parts.shop.timelines.tell(told);
             }

@@ -49,11 +49,13 @@ impl Owner {
             assignment,
             key,
             records_max,
+            through,
         } = load;
         let wanted = ParkLoad {
             owner: self.owner_key(partition),
             lane: key.clone(),
             rows_max: records_max,
+            through: through.map(|offset| offset.0),
         };
         let from = self.name(partition);
         let handlers = Arc::clone(&self.parts.worker.handlers);
@@ -118,7 +120,12 @@ fn row(lane: LaneKey, delivery: &Delivery) -> ParkedRow {
 }
 
 fn record(from: &TopicPartition, loaded: LoadedRow, handlers: &Handlers) -> ParkedRecord<Body> {
-    let LoadedRow { row, attempts, age } = loaded;
+    let LoadedRow {
+        row,
+        attempts,
+        age,
+        replayed,
+    } = loaded;
     let bytes = row.bytes();
     let offset = row.offset;
     let delivery = Delivery {
@@ -135,6 +142,12 @@ fn record(from: &TopicPartition, loaded: LoadedRow, handlers: &Handlers) -> Park
         bytes,
         attempts,
         age,
-        body: Arc::new(Delivered::read(delivery, clock::wall_ms(), handlers)),
+        replayed,
+        body: Arc::new(Delivered::out_of_store(
+            delivery,
+            replayed,
+            clock::wall_ms(),
+            handlers,
+        )),
     }
 }

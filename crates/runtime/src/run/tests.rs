@@ -98,7 +98,7 @@ impl Bench {
         let producer: Arc<dyn Producer> = Arc::<Kept>::clone(&kept);
         let shop = Shop {
             worker: worker.name(),
-            handled: worker.handlers.keys().copied().collect(),
+            handled: worker.handlers.types().collect(),
             stack: Arc::new(Stack::new(vec![acme], &Profile::Dev, &tracker).unwrap()),
             store: Grouped::start(store, &tracker),
             timelines: Timelines::start(Uuid::nil(), producer, inbox.clone(), &tracker),

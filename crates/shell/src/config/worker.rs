@@ -38,6 +38,15 @@ pub struct Worker {
     pub partition_records_max: usize,
     /// Bytes held per partition before its intake stops.
     pub partition_bytes_max: usize,
+    /// A lane that waits longer than this moves to the store.
+    #[serde(rename = "park_after_ms", serialize_with = "write_millis")]
+    pub park_after: Duration,
+    /// Keys that wait in the store at once, per partition; past it the partition's intake stops.
+    pub parked_keys_max: usize,
+    /// Bytes that wait in the store at once, per instance; past it intake stops.
+    pub parked_bytes_max: usize,
+    /// Whether later records of a key wait behind its dead one until an operator releases or replays it.
+    pub hold_after_dead: bool,
     /// The folder of what is running, so that the next start knows what killed this one. It has to outlive the process.
     pub state_dir: PathBuf,
 }
@@ -59,6 +68,10 @@ pub(crate) fn read(mut section: Section<'_>) -> Worker {
             .unwrap_or(5),
         partition_records_max: section.size("partition_records_max", 16..=1_000_000, 8_000),
         partition_bytes_max: section.size("partition_bytes_max", 1 << 20..=1 << 30, 32 << 20),
+        park_after: section.millis("park_after_ms", 100..=600_000, Duration::from_secs(30)),
+        parked_keys_max: section.size("parked_keys_max", 1..=10_000_000, 100_000),
+        parked_bytes_max: section.size("parked_bytes_max", 1 << 20..=1 << 40, 1 << 30),
+        hold_after_dead: section.flag("hold_after_dead").unwrap_or(false),
         state_dir: section
             .parsed("state_dir", folder)
             .unwrap_or_else(|| PathBuf::from(STATE_DIR_DEFAULT)),

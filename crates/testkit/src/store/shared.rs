@@ -6,9 +6,10 @@ use std::sync::Mutex;
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution,
-    Resolved, Store, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind, Resolution, Resolved, Store,
+    StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -167,6 +168,40 @@ impl Store for SharedModelStore {
         event: String,
     ) -> BoxFuture<'_, Result<Vec<EventStatus>, StoreError>> {
         answered!(self, Operation::Status { source, event }, Answer::Status(rows) => rows)
+    }
+
+    fn project_letters(&self, rows: Vec<LetterRow>) -> BoxFuture<'_, Result<(), StoreError>> {
+        answered!(self, Operation::ProjectLetters(rows), Answer::Done => ())
+    }
+
+    fn dead_letters(
+        &self,
+        question: LetterQuestion,
+    ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
+        answered!(self, Operation::DeadLetters(question), Answer::DeadLetters(rows) => rows)
+    }
+
+    fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>> {
+        answered!(self, Operation::DeadLetter(id), Answer::DeadLetter(letter) => *letter)
+    }
+
+    fn ask_plan_step(
+        &self,
+        id: LetterId,
+        kind: PlanStepKind,
+        actor: String,
+    ) -> BoxFuture<'_, Result<PlanStepAnswer, StoreError>> {
+        let operation = Operation::AskPlanStep { id, kind, actor };
+        answered!(self, operation, Answer::PlanStep(answer) => answer)
+    }
+
+    fn due_plan_steps(
+        &self,
+        owners: Vec<OwnerKey>,
+        rows_max: u32,
+    ) -> BoxFuture<'_, Result<Vec<DueStep>, StoreError>> {
+        let operation = Operation::DuePlanSteps { owners, rows_max };
+        answered!(self, operation, Answer::DuePlanSteps(steps) => steps)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -117,8 +117,6 @@ async fn what_is_forgotten_is_gone_and_the_rest_stays(world: &World<'_>) {
 async fn what_waits_in_the_store_is_not_forgotten_until_it_settled(world: &World<'_>) {
     world.own().await;
     let change = ParkChange {
-        owner: world.owner(0),
-        epoch: argosy_kernel::Epoch(1),
         rows: vec![ParkedRow {
             lane: argosy_kernel::LaneKey::Key(b"k".as_slice().into()),
             offset: 7,
@@ -127,9 +125,7 @@ async fn what_waits_in_the_store_is_not_forgotten_until_it_settled(world: &World
             value: None,
             headers: Vec::new(),
         }],
-        looks: Vec::new(),
-        settled: Vec::new(),
-        passed: None,
+        ..ParkChange::new(world.owner(0), argosy_kernel::Epoch(1))
     };
     let settle = ParkChange {
         rows: Vec::new(),

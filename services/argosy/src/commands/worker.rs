@@ -150,6 +150,10 @@ fn settings(worker: &config::Worker) -> Settings {
         attempts_max: worker.attempts_max,
         partition_records_max: worker.partition_records_max,
         partition_bytes_max: worker.partition_bytes_max,
+        park_after: worker.park_after,
+        parked_keys_max: worker.parked_keys_max,
+        parked_bytes_max: worker.parked_bytes_max,
+        hold_after_dead: worker.hold_after_dead,
         state_dir: Some(worker.state_dir.clone()),
         ..Settings::default()
     }

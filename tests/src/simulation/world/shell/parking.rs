@@ -41,6 +41,7 @@ impl World {
             owner: self.owner_keys[&load.partition].clone(),
             lane: load.key.clone(),
             rows_max: load.records_max,
+            through: None,
         }]);
         self.send(id, Outgoing::Store(Purpose::Load(load), operation));
     }
