@@ -18,7 +18,7 @@ use argosy_broker::{
     kafka::{Kafka, KafkaSettings},
 };
 use argosy_outbound::{Profile, Stack};
-use argosy_runtime::{Health, Parts, Settings, Worker};
+use argosy_runtime::{AloneTurn, Health, Parts, Settings, Worker};
 use argosy_shell::{
     config::{LogFormat, Telemetry},
     signals::Signals,
@@ -110,10 +110,13 @@ fn put_together(
         store,
         stack,
         health: Health::new(),
+        alone: AloneTurn::default(),
         settings: Settings {
             session_timeout: settings.session_timeout,
             run_deadline: settings.run_deadline,
             attempts_max: settings.attempts_max,
+            // Beside the notes: it outlives the process as they do.
+            state_dir: Some(settings.notes.with_extension("state")),
             ..Settings::default()
         },
     };

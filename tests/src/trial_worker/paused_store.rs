@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use argosy_kernel::Epoch;
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Postgres, Resolution,
-    Resolved, Store, StoreError, TimelinePlace, TimelineRow,
+    LeftRunning, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Postgres,
+    Resolution, Resolved, Store, StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -103,6 +103,18 @@ impl Store for PausedStore {
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>> {
         self.store.load_parked(loads)
+    }
+
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.suspect(left)
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.forget_suspects(owner, offsets)
     }
 
     fn resolve(
