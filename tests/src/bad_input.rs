@@ -4,8 +4,8 @@
 //! Records are written and dead letters read by kcat, so that our own code is on neither side of the comparison.
 
 mod cases;
-mod kcat;
-mod letter;
+pub(crate) mod kcat;
+pub(crate) mod letter;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use self::{
     cases::{Case, Fate},
     kcat::{Raw, Written},
+    letter::Death,
 };
 use crate::{
     storm::arena::{Arena, ArenaSettings},
@@ -138,7 +139,16 @@ fn compare(case: &Case, orders: &[Written], letters: &[Written]) -> (String, Vec
         (Fate::Dead(_), None) => ("none".into(), vec!["no dead letter".into()]),
         (Fate::Dead(cause), Some(letter)) => {
             let found = letter.header("argosy.dlq.cause").unwrap_or("none");
-            (found.into(), letter::faults(case, cause, record, letter))
+            // A record that can never be handled is run once, and not again.
+            let death = Death {
+                worker: "orders",
+                cause,
+                attempts: 1,
+            };
+            (
+                found.into(),
+                letter::faults(&case.record, death, record, letter),
+            )
         }
     }
 }

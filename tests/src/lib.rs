@@ -4,11 +4,16 @@
 
 pub mod bad_input;
 pub mod conformance;
+pub mod grounds;
+pub mod poison;
 pub mod saboteurs;
 pub mod servers;
 pub mod shop;
 pub mod simulation;
+pub mod statements;
 pub mod store_suite;
 pub mod storm;
 pub mod suite;
+pub mod trial_worker;
+pub mod unknown;
 pub mod webhooks;

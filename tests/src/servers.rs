@@ -62,6 +62,7 @@ pub struct Postgres {
     folder: PathBuf,
     port: u16,
     url: String,
+    counts_statements: bool,
 }
 
 impl Kafka {
@@ -172,10 +173,24 @@ impl Postgres {
     ///
     /// If the script fails; it says why on stderr.
     pub fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
+        Self::started(folder, port, false)
+    }
+
+    /// The same, with a server that counts statements once the extension `pg_stat_statements` is created.
+    ///
+    /// # Errors
+    ///
+    /// If the script fails; it says why on stderr.
+    pub fn start_counting(folder: &Path, port: u16) -> anyhow::Result<Self> {
+        Self::started(folder, port, true)
+    }
+
+    fn started(folder: &Path, port: u16, counts_statements: bool) -> anyhow::Result<Self> {
         let mut postgres = Self {
             folder: folder.to_path_buf(),
             port,
             url: String::new(),
+            counts_statements,
         };
         postgres.url = postgres.begin()?;
         Ok(postgres)
@@ -187,11 +202,14 @@ impl Postgres {
     }
 
     fn begin(&self) -> anyhow::Result<String> {
+        let environment = [("PG_DURABLE", "1"), ("PG_STATEMENTS", "1")];
+        let used = 1 + usize::from(self.counts_statements);
+        let port = self.port.to_string();
         script(
             "postgres-start",
             &self.folder,
-            &[&self.port.to_string()],
-            &[("PG_DURABLE", "1")],
+            &[&port],
+            &environment[..used],
         )
     }
 }

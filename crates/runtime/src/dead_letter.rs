@@ -106,7 +106,7 @@ fn kip_1191(record: &Delivered, obituary: &Obituary<'_>) -> Vec<Header> {
     let from = &record.delivery.from;
     let message = obituary
         .fault
-        .map_or("condemned", |fault| fault.message.as_str());
+        .map_or(condemned(obituary.cause), |fault| fault.message.as_str());
     vec![
         header("__dlq.errors.topic", &from.topic),
         header("__dlq.errors.partition", &from.partition.to_string()),
@@ -206,6 +206,14 @@ fn reference(record: &Delivered, value: &[u8]) -> Bytes {
 
 fn header(name: &str, value: &str) -> Header {
     (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
+}
+
+/// What is said of a record that the pump itself condemned.
+fn condemned(cause: Death) -> &'static str {
+    match cause {
+        Death::Crashed => "the process died each time that it ran alone",
+        _ => "condemned",
+    }
 }
 
 #[cfg(test)]

@@ -10,41 +10,41 @@ use anyhow::Context as _;
 
 /// A record to write.
 #[derive(Clone, Debug)]
-pub(super) struct Raw {
+pub(crate) struct Raw {
     /// `None` is no key.
-    pub(super) key: Option<Vec<u8>>,
+    pub(crate) key: Option<Vec<u8>>,
     /// `None` is a tombstone.
-    pub(super) value: Option<Vec<u8>>,
-    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 /// A record as it was read.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
+pub(crate) struct Written {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
     /// In order; a name may be there more than once.
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Written {
     /// The first value of this name, as our own readers take it.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// How often a header of this name is there.
-    pub(super) fn times(&self, name: &str) -> usize {
+    pub(crate) fn times(&self, name: &str) -> usize {
         let named = self.headers.iter().filter(|(found, _)| found == name);
         named.count()
     }
 }
 
 /// Writes one record with exactly these bytes, to the partition that Java's partitioner would choose.
-pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Result<()> {
+pub(crate) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("argosy-kcat-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let value = folder.join("value");
@@ -86,7 +86,7 @@ pub(super) fn write(bootstrap: &str, topic: &str, record: &Raw) -> anyhow::Resul
 }
 
 /// Reads a topic from its beginning to its end.
-pub(super) fn read(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Written>> {
+pub(crate) fn read(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Written>> {
     let output = Command::new("kcat")
         .args([
             "-C",

@@ -2,9 +2,16 @@
 
 use super::{
     ORDERS,
-    cases::Case,
     kcat::{Raw, Written},
 };
+
+/// The death that a letter must tell of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Death<'a> {
+    pub(crate) worker: &'a str,
+    pub(crate) cause: &'a str,
+    pub(crate) attempts: u32,
+}
 
 /// What is ours and is not compared by value: each must be there.
 const OURS: [&str; 6] = [
@@ -16,30 +23,40 @@ const OURS: [&str; 6] = [
     "__dlq.errors.message",
 ];
 
-/// The letter's headers by value. A record that can never be handled is run once, and not again.
-fn expected(cause: &str, record: &Written) -> [(&'static str, String); 8] {
+/// The letter's headers by value.
+fn expected(death: Death<'_>, record: &Written) -> [(&'static str, String); 8] {
+    let Death {
+        worker,
+        cause,
+        attempts,
+    } = death;
     [
         ("__dlq.errors.topic", ORDERS.into()),
         ("__dlq.errors.partition", record.partition.to_string()),
         ("__dlq.errors.offset", record.offset.to_string()),
-        ("__dlq.errors.group", "orders".into()),
-        ("__dlq.errors.delivery.count", "1".into()),
-        ("argosy.dlq.worker", "orders".into()),
+        ("__dlq.errors.group", worker.into()),
+        ("__dlq.errors.delivery.count", attempts.to_string()),
+        ("argosy.dlq.worker", worker.into()),
         ("argosy.dlq.cause", cause.into()),
-        ("argosy.dlq.attempts", "1".into()),
+        ("argosy.dlq.attempts", attempts.to_string()),
     ]
 }
 
-/// What is wrong with the letter of this case, whose record was found at its place; empty if nothing is.
-pub(super) fn faults(case: &Case, cause: &str, record: &Written, letter: &Written) -> Vec<String> {
+/// What is wrong with the letter of what was written, which was found at its place; empty if nothing is.
+pub(crate) fn faults(
+    raw: &Raw,
+    death: Death<'_>,
+    record: &Written,
+    letter: &Written,
+) -> Vec<String> {
     let mut faults = Vec::new();
-    if letter.key != case.record.key {
+    if letter.key != raw.key {
         faults.push("the key is not byte-identical".to_string());
     }
-    if letter.value != case.record.value {
+    if letter.value != raw.value {
         faults.push("the value is not byte-identical".to_string());
     }
-    let expected = expected(cause, record);
+    let expected = expected(death, record);
     for name in expected.iter().map(|(name, _)| *name).chain(OURS) {
         match letter.times(name) {
             1 if letter.header(name) == Some("") => faults.push(format!("header {name} is empty")),
@@ -55,7 +72,7 @@ pub(super) fn faults(case: &Case, cause: &str, record: &Written, letter: &Writte
     }
     let reserved =
         |name: &str| OURS.contains(&name) || expected.iter().any(|(ours, _)| *ours == name);
-    faults.extend(lost_headers(&case.record, letter, reserved));
+    faults.extend(lost_headers(raw, letter, reserved));
     faults
 }
 
@@ -80,7 +97,16 @@ fn lost_headers(record: &Raw, letter: &Written, reserved: impl Fn(&str) -> bool)
 
 #[cfg(test)]
 mod tests {
-    use super::{super::cases, *};
+    use super::{
+        super::cases::{self, Case},
+        *,
+    };
+
+    const DEATH: Death<'_> = Death {
+        worker: "orders",
+        cause: "undecodable",
+        attempts: 1,
+    };
 
     /// A case, its record at partition 3, offset 17, and the letter that it should become.
     fn whole() -> (Case, Written, Written) {
@@ -101,7 +127,7 @@ mod tests {
             let value = String::from_utf8(value.clone()).unwrap();
             letter.headers.push((name.clone(), value));
         }
-        for (name, value) in expected("undecodable", &record) {
+        for (name, value) in expected(DEATH, &record) {
             letter.headers.push((name.into(), value));
         }
         for name in OURS {
@@ -114,7 +140,7 @@ mod tests {
     fn a_letter_as_it_should_be_has_no_fault() {
         let (case, record, letter) = whole();
         assert_eq!(
-            faults(&case, "undecodable", &record, &letter),
+            faults(&case.record, DEATH, &record, &letter),
             Vec::<String>::new()
         );
     }
@@ -132,15 +158,15 @@ mod tests {
             empty.headers[index].1.clear();
             let is_own = case.record.headers.iter().any(|(own, _)| own == name);
             assert!(
-                !faults(&case, "undecodable", &record, &without).is_empty(),
+                !faults(&case.record, DEATH, &record, &without).is_empty(),
                 "{name}"
             );
             assert!(
-                !faults(&case, "undecodable", &record, &empty).is_empty(),
+                !faults(&case.record, DEATH, &record, &empty).is_empty(),
                 "{name}"
             );
             assert_eq!(
-                faults(&case, "undecodable", &record, &twice).is_empty(),
+                faults(&case.record, DEATH, &record, &twice).is_empty(),
                 is_own,
                 "{name}"
             );
@@ -148,7 +174,7 @@ mod tests {
                 let mut other = letter.clone();
                 other.headers[index].1 = "other".into();
                 assert!(
-                    !faults(&case, "undecodable", &record, &other).is_empty(),
+                    !faults(&case.record, DEATH, &record, &other).is_empty(),
                     "{name}"
                 );
             }
@@ -166,7 +192,7 @@ mod tests {
             value: None,
             ..letter
         };
-        assert_eq!(faults(&case, "undecodable", &record, &keyless).len(), 1);
-        assert_eq!(faults(&case, "undecodable", &record, &changed).len(), 1);
+        assert_eq!(faults(&case.record, DEATH, &record, &keyless).len(), 1);
+        assert_eq!(faults(&case.record, DEATH, &record, &changed).len(), 1);
     }
 }

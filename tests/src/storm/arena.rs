@@ -348,7 +348,11 @@ pub fn build() -> anyhow::Result<PathBuf> {
 }
 
 /// Runs a subcommand to its end.
-fn run_once(binary: &Path, config: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// If it fails; with what it said.
+pub fn run_once(binary: &Path, config: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let output = Command::new(binary)
         .arg("--config")
         .arg(config)

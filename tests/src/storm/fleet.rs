@@ -57,6 +57,11 @@ impl Process {
         &self.name
     }
 
+    /// Its process id, if it was started and not killed.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The log of its last start.
     pub fn log(&self) -> PathBuf {
         self.logs.join(format!("{}-{}.log", self.name, self.starts))

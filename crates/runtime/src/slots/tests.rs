@@ -1,3 +1,5 @@
+//! What stands in a slots file, what the next start makes of it, and of anything else that it may find there.
+
 use std::{path::PathBuf, sync::Arc};
 
 use argosy_store::{FoundSuspect, LeftRecord, LeftRunning, OwnerKey, Store};

@@ -81,12 +81,14 @@ secret = "storm"
 
 [worker]
 session_timeout_ms = 8000
+state_dir = {:?}
 
 [sandbox]
 listen = "{sandbox}"
 receipts = "{}"
 "#,
         at.gateway,
+        folder.join("state").display().to_string(),
         receipts.display(),
     );
     for (index, (prefix, name, repeat)) in SUPPLIERS.into_iter().enumerate() {

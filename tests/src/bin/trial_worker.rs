@@ -1,0 +1,51 @@
+//! A worker that does what its events tell it, for suites that kill, freeze and restart it.
+
+use std::{path::PathBuf, time::Duration};
+
+use argosy_tests::trial_worker::{self, TrialSettings};
+use clap::Parser;
+
+/// One instance of a worker that does what its events tell it. SIGTERM drains it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Name of the worker, and of its consumer group.
+    #[arg(long)]
+    group: String,
+    /// Kafka's address.
+    #[arg(long)]
+    bootstrap: String,
+    /// PostgreSQL's address.
+    #[arg(long)]
+    store: String,
+    /// The suppliers' address, up to their names.
+    #[arg(long)]
+    suppliers: String,
+    /// A folder for what it notes.
+    #[arg(long)]
+    notes: PathBuf,
+    /// Session timeout, ms.
+    #[arg(long, default_value_t = 6_000)]
+    session_timeout_ms: u64,
+    /// Deadline of a run, ms.
+    #[arg(long, default_value_t = 60_000)]
+    run_deadline_ms: u64,
+    /// Attempts before a record is dead.
+    #[arg(long, default_value_t = 5)]
+    attempts_max: u32,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    trial_worker::run(TrialSettings {
+        group: arguments.group,
+        bootstrap: arguments.bootstrap,
+        store: arguments.store,
+        suppliers: arguments.suppliers,
+        notes: arguments.notes,
+        session_timeout: Duration::from_millis(arguments.session_timeout_ms),
+        run_deadline: Duration::from_millis(arguments.run_deadline_ms),
+        attempts_max: arguments.attempts_max,
+    })
+    .await
+}

@@ -1,0 +1,127 @@
+//! A worker whose handler does what its event tells it: calls, panics, aborts, never ends. It is put together as a
+//! user's would be, and is a process of its own, so that a suite can kill and freeze it.
+//!
+//! Invariant: whatever it does to a vendor goes through its context; its notes, and the pause after a granted claim,
+//! are the only things that no real worker has.
+
+mod deed;
+mod notes;
+mod paused_store;
+mod perform;
+mod suppliers;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use argosy_broker::{
+    Broker,
+    kafka::{Kafka, KafkaSettings},
+};
+use argosy_outbound::{Profile, Stack};
+use argosy_runtime::{AloneTurn, Health, Parts, Settings, Worker};
+use argosy_shell::{
+    config::{LogFormat, Telemetry},
+    signals::Signals,
+    telemetry,
+};
+use argosy_store::{Postgres, Store};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use deed::{Deed, UnknownDeed};
+pub use notes::{Note, Seen, read_all};
+pub use paused_store::pausing;
+pub(crate) use suppliers::token;
+pub use suppliers::{CLASSES, Class, Patience};
+
+use self::{notes::Notes, paused_store::PausedStore, perform::Perform};
+
+/// Connections to the store; a suite runs many of these.
+const CONNECTIONS_MAX: u32 = 6;
+
+/// What one process is told.
+#[derive(Clone, Debug)]
+pub struct TrialSettings {
+    /// Worker's name, and so its consumer group. It handles the events whose shop has this name.
+    pub group: String,
+    /// Kafka's address.
+    pub bootstrap: String,
+    /// PostgreSQL's address.
+    pub store: String,
+    /// The sandbox's address, up to the supplier's name.
+    pub suppliers: String,
+    /// Where it notes what it does.
+    pub notes: PathBuf,
+    /// Session timeout of the group membership.
+    pub session_timeout: Duration,
+    /// Deadline of one run.
+    pub run_deadline: Duration,
+    /// Attempts before a record is dead.
+    pub attempts_max: u32,
+}
+
+/// Runs one instance until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// If it cannot be put together, or ends though nobody asked it to.
+pub async fn run(settings: TrialSettings) -> anyhow::Result<()> {
+    let telemetry = Telemetry {
+        filter: "info".to_owned(),
+        format: LogFormat::Json,
+    };
+    let metrics = telemetry::install(&telemetry, &format!("worker {}", settings.group))?;
+    let signals = Signals::listen()?;
+    let (stop, ended, tracker) = (
+        CancellationToken::new(),
+        CancellationToken::new(),
+        TaskTracker::new(),
+    );
+    tracker.spawn(metrics.upkeep(ended.clone()));
+    let notes = Notes::open(&settings.notes, &settings.group)?;
+    let (worker, parts) = put_together(&settings, &notes, &tracker)?;
+    let working = async {
+        let result = argosy_runtime::run(worker, parts, stop.clone()).await;
+        ended.cancel();
+        tracker.close();
+        tracker.wait().await;
+        result
+    };
+    tokio::select! {
+        result = working => result.context("the worker ended"),
+        exit = signals.supervise(stop.clone()) => anyhow::bail!("cut off before it was drained: {exit:?}"),
+    }
+}
+
+fn put_together(
+    settings: &TrialSettings,
+    notes: &Notes,
+    tracker: &TaskTracker,
+) -> anyhow::Result<(Worker, Parts)> {
+    let broker: Arc<dyn Broker> = Arc::new(Kafka::new(KafkaSettings::new(&settings.bootstrap))?);
+    let postgres = Postgres::connect(&settings.store, CONNECTIONS_MAX)?;
+    let store: Arc<dyn Store> = Arc::new(PausedStore::new(postgres, notes.clone()));
+    let accounts = suppliers::accounts(&settings.suppliers);
+    let stack = Arc::new(Stack::new(accounts, &Profile::Dev, tracker)?);
+    // A worker's name is a constant of its code; this one is told its name once, at its start.
+    let name: &'static str = settings.group.clone().leak();
+    let worker = Worker::new(name).on(Perform::new(name, notes.clone()));
+    let parts = Parts {
+        broker,
+        store,
+        stack,
+        health: Health::new(),
+        alone: AloneTurn::default(),
+        settings: Settings {
+            session_timeout: settings.session_timeout,
+            run_deadline: settings.run_deadline,
+            attempts_max: settings.attempts_max,
+            // Beside the notes: it outlives the process as they do.
+            state_dir: Some(settings.notes.with_extension("state")),
+            ..Settings::default()
+        },
+    };
+    Ok((worker, parts))
+}
+
+#[cfg(test)]
+mod tests;
