@@ -90,8 +90,14 @@ fn known(step: &Step) -> Step {
         Some(Kind::Run(run)) => run.outcome = run.outcome().into(),
         Some(Kind::Call(call)) => call.outcome = call.outcome().into(),
         Some(Kind::Settled(settled)) => settled.outcome = settled.outcome().into(),
-        Some(Kind::Accepted(_) | Kind::Received(_) | Kind::Waited(_) | Kind::Emitted(_)) | None => {
-        }
+        Some(
+            Kind::Accepted(_)
+            | Kind::Received(_)
+            | Kind::Replayed(_)
+            | Kind::Waited(_)
+            | Kind::Emitted(_),
+        )
+        | None => {}
     }
     step
 }

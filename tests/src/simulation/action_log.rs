@@ -154,6 +154,9 @@ pub(crate) fn describe_input(input: &PumpInput) -> (&'static str, Option<Partiti
             };
             (verb, Some(*partition), load.0 as i64)
         }
+        Input::PlanSteps {
+            partition, steps, ..
+        } => ("< plan steps", Some(*partition), steps.len() as i64),
         Input::StepsAcknowledged(step) => ("< steps acknowledged", None, step.0 as i64),
         Input::Shutdown => ("< shutdown", None, -1),
         Input::Tick => ("< tick", None, -1),

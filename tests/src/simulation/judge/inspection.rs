@@ -47,7 +47,7 @@ impl Judge {
                 LaneState::Running { since } => {
                     free && now < since.plus(self.config.run_deadline) && wake_at.is_none()
                 }
-                LaneState::Publishing | LaneState::DeadLettering => false,
+                LaneState::Publishing | LaneState::DeadLettering | LaneState::Holding => false,
             };
             let stuck = wake_at.is_none()
                 && match &held_back {
