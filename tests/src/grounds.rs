@@ -4,11 +4,12 @@
 //! Invariant: a group's events are found by its name alone (their shop), so that many groups share one topic.
 
 mod settings;
+mod strikes;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -69,7 +70,7 @@ pub struct Grounds {
     trial: PathBuf,
     addresses: Addresses,
     // The servers go last: what uses them is dropped before.
-    _parts: Vec<Process>,
+    parts: Mutex<Vec<Process>>,
     store: PostgresStore,
     producer: Arc<dyn Producer>,
     source: String,
@@ -130,7 +131,7 @@ impl Grounds {
             argosy,
             trial,
             addresses,
-            _parts: parts,
+            parts: Mutex::new(parts),
             kafka,
             postgres,
         })
@@ -311,13 +312,13 @@ impl Grounds {
     pub fn stop(self, keep: bool) {
         let Self {
             folder,
-            _parts,
+            parts,
             kafka,
             postgres,
             producer,
             ..
         } = self;
-        drop((_parts, producer));
+        drop((parts, producer));
         let stopped = kafka.kill().and(postgres.kill());
         if keep {
             progress(&format!(

@@ -57,6 +57,8 @@ pub struct TrialSettings {
     pub run_deadline: Duration,
     /// Attempts before a record is dead.
     pub attempts_max: u32,
+    /// Whether later records of a key wait behind its dead one.
+    pub hold_after_dead: bool,
 }
 
 /// Runs one instance until SIGTERM or SIGINT.
@@ -115,6 +117,7 @@ fn put_together(
             session_timeout: settings.session_timeout,
             run_deadline: settings.run_deadline,
             attempts_max: settings.attempts_max,
+            hold_after_dead: settings.hold_after_dead,
             // Beside the notes: it outlives the process as they do.
             state_dir: Some(settings.notes.with_extension("state")),
             ..Settings::default()

@@ -29,6 +29,8 @@ pub enum Waiting {
     DeadLetterWrite,
     /// A process died while it ran: it runs alone, when its turn comes.
     Suspect,
+    /// The store has no room for more of its partition's, or its instance's, parked records.
+    ParkedFull,
     /// The partition is being given back.
     Draining,
 }
@@ -48,6 +50,7 @@ impl Waiting {
             Self::EmitWrite => "emit_write",
             Self::DeadLetterWrite => "dead_letter_write",
             Self::Suspect => "suspect",
+            Self::ParkedFull => "parked_full",
             Self::Draining => "draining",
         }
     }

@@ -21,7 +21,7 @@ pub use ids::{
 pub use ledger::MapFault;
 pub use pump::{
     Abort, Action, At, CommitResult, Committed, Dispatch, Held, Hold, Input, LaneState, LaneView,
-    Look, Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad,
+    Look, Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, Parked, ParkedLane, ParkedLoad,
     ParkedRecord, ParkedState, ParkingConfig, PlanStep, PlanStepKind, Pump, PumpConfig, Record,
     Replay, RetryPolicy, RunEnd, RunRecord, Settle, Suspect, WriteFault,
 };

@@ -35,7 +35,7 @@ pub use parking::{
     Hold, Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
     ParkedState, ParkingConfig, PlanStep, PlanStepKind, Replay,
 };
-pub use view::{LaneState, LaneView};
+pub use view::{LaneState, LaneView, Parked};
 
 use self::{
     alone::Alone,

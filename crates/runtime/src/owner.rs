@@ -5,6 +5,7 @@
 
 mod actions;
 mod intake;
+mod measures;
 mod parking;
 mod plan_steps;
 mod writes;
@@ -92,6 +93,7 @@ pub(crate) struct Owner {
     live: HashMap<At, Live>,
     first_failures: HashMap<At, i64>,
     asking: plan_steps::Asking,
+    measures: measures::Measures,
     left: bool,
     was_open: bool,
 }
@@ -121,6 +123,7 @@ impl Owner {
             live: HashMap::new(),
             first_failures: HashMap::new(),
             asking: plan_steps::Asking::default(),
+            measures: measures::Measures::default(),
             left: false,
             was_open: true,
             parts,
@@ -176,6 +179,7 @@ impl Owner {
                 self.feed(Input::Tick);
             }
             self.ask_for_plan_steps();
+            self.measure();
             self.report_health();
             if (batch.more && is_open) || !self.parts.inbox.is_empty() || self.left {
                 // Other tasks of this thread (timers, wake-ups) get their turn.

@@ -1,7 +1,7 @@
 //! Internal events of the runtime: each function emits its log line and its metric together.
 
 use argosy_broker::{BrokerError, TopicPartition};
-use argosy_kernel::{Epoch, MapFault};
+use argosy_kernel::{Epoch, MapFault, Parked, Waiting};
 use argosy_store::{EffectId, LeftRunning, OwnerKey, StoreError};
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
@@ -104,6 +104,30 @@ pub(crate) fn intake(is_open: bool) {
             "too much of the timelines waits for the broker: no more records are taken in"
         );
     }
+}
+
+/// What of a partition waits in the store now.
+pub(crate) fn parked(worker: &'static str, of: &TopicPartition, parked: Parked) {
+    let labels = [
+        ("worker", worker.to_owned()),
+        ("topic", of.topic.to_string()),
+        ("partition", of.partition.to_string()),
+    ];
+    gauge!("argosy_parked_keys", &labels).set(parked.keys as f64);
+    gauge!("argosy_parked_bytes", &labels).set(parked.bytes as f64);
+}
+
+/// How many partitions take no more records in, for one cause.
+pub(crate) fn intakes_held(worker: &'static str, cause: &'static str, partitions: usize) {
+    gauge!("argosy_intake_held", "worker" => worker, "cause" => cause).set(partitions as f64);
+}
+
+pub(crate) fn intake_held(of: &TopicPartition, cause: &Waiting) {
+    warn!(event = "intake_held", topic = %of.topic, partition = of.partition, %cause, "no more records of this partition are taken in");
+}
+
+pub(crate) fn intake_goes_on(of: &TopicPartition) {
+    info!(event = "intake_goes_on", topic = %of.topic, partition = of.partition, "records of this partition are taken in again");
 }
 
 pub(crate) fn emit_write_failed(errors: &str) {

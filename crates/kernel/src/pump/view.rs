@@ -31,6 +31,15 @@ pub enum LaneState {
     },
 }
 
+/// What waits of a partition in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parked {
+    /// Keys.
+    pub keys: usize,
+    /// The size of their records.
+    pub bytes: usize,
+}
+
 /// One lane.
 #[derive(Clone, Debug)]
 pub struct LaneView<'a> {
@@ -80,6 +89,39 @@ impl<R, X> Pump<R, X> {
     pub fn held(&self, partition: Partition) -> Held {
         let assigned = self.partitions.get(&partition);
         assigned.map(|assigned| assigned.held).unwrap_or_default()
+    }
+
+    /// What waits of a partition in the store.
+    pub fn in_store(&self, partition: Partition) -> Parked {
+        let assigned = self.partitions.get(&partition);
+        assigned.map_or_else(Parked::default, |assigned| Parked {
+            keys: assigned.stays.keys(),
+            bytes: assigned.stays.bytes(),
+        })
+    }
+
+    /// Why no more records of a partition are taken in, if none are: what its budget is used up by.
+    pub fn intake_held(&self, partition: Partition) -> Option<Waiting> {
+        let assigned = self.partitions.get(&partition)?;
+        if !assigned.intake_held {
+            return None;
+        }
+        let Some(parking) = self.config.parking else {
+            return Some(Waiting::Backlog);
+        };
+        if assigned.outbox.retry_at.is_some() {
+            return Some(Waiting::Dependency("store".into()));
+        }
+        let stored = self.partitions.values().map(|of| of.stays.bytes());
+        let is_full = assigned.stays.keys() >= parking.keys_max
+            || stored.sum::<usize>() >= parking.bytes_max
+            || self.parking_full.contains(&partition);
+        let cause = if is_full {
+            Waiting::ParkedFull
+        } else {
+            Waiting::Backlog
+        };
+        Some(cause)
     }
 
     /// Runs of a partition that have not answered, those of earlier assignments included.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use argosy_kernel::{
-    Action, CommitResult, Committed, Epoch, Input, Offset, ParkFault, ParkingConfig, PumpConfig,
+    Action, CommitResult, Committed, Epoch, Input, Offset, ParkFault, Parked, ParkingConfig,
+    PumpConfig, Waiting,
 };
 
 use crate::{
     rows::Rows,
     seen::runs,
-    world::{DONE, P0, World, config, deferred, failed_until, millis},
+    world::{Act, DONE, P0, P1, World, config, deferred, failed_until, key, millis, record},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -290,4 +291,84 @@ fn what_waits_for_room_goes_on_when_there_is_some() {
     }
     rows.serve(&mut world);
     assert_eq!(rows.rows.len(), 4, "{:?}", rows.rows);
+}
+
+#[test]
+fn a_partition_past_the_limit_of_keys_says_why_it_takes_no_more_and_goes_on_by_itself() {
+    let mut config = PumpConfig {
+        partition_records_max: 4,
+        ..parking()
+    };
+    config.parking = Some(ParkingConfig {
+        keys_max: 2,
+        ..ParkingConfig::default()
+    });
+    let mut world = World::owning(config, &[P0, P1]);
+    let mut rows = Rows::default();
+    let mut seen = Vec::new();
+    for lane in 0..6 {
+        seen.extend(world.deliver(&format!("k{lane}"), [lane]));
+        let actions = world.finish(lane, deferred("acme", HOUR));
+        rows.hear(&actions);
+        seen.extend(actions);
+        seen.extend(rows.serve(&mut world));
+    }
+    let held = |actions: &[Act]| {
+        let mut actions = actions.iter();
+        actions.any(|action| matches!(action, Action::HoldIntake(_)))
+    };
+    assert!(held(&seen));
+    assert_eq!(world.pump.intake_held(P0), Some(Waiting::ParkedFull));
+    let parked = Parked {
+        keys: 2,
+        bytes: 200,
+    };
+    assert_eq!(world.pump.in_store(P0), parked);
+    assert_eq!(world.pump.intake_held(P1), None, "others take records in");
+    let other = world.records(vec![record(P1, 0, key("b"))]);
+    assert_eq!(runs(&other), [[0]]);
+    // The dependency is back.
+    let mut resumed = false;
+    rows.hear(&world.pass(HOUR));
+    for _ in 0..6 {
+        rows.serve(&mut world);
+        for lane in 0..6 {
+            let actions = world.finish(lane, DONE);
+            resumed |= actions
+                .iter()
+                .any(|action| matches!(action, Action::ResumeIntake(_)));
+            rows.hear(&actions);
+        }
+        rows.hear(&world.acknowledge());
+    }
+    rows.serve(&mut world);
+    assert!(resumed);
+    assert_eq!(world.pump.intake_held(P0), None);
+    assert!(rows.unsettled().is_empty(), "{:?}", rows.rows);
+}
+
+#[test]
+fn a_partition_whose_store_is_away_says_so_once_its_memory_is_full() {
+    let mut world = World::owning(
+        PumpConfig {
+            partition_records_max: 4,
+            ..parking()
+        },
+        &[P0],
+    );
+    for lane in 0..4 {
+        world.deliver(&format!("k{lane}"), [lane]);
+        for action in world.finish(lane, deferred("acme", HOUR)) {
+            if let Action::Park(write) = action {
+                world.on(Input::Parked {
+                    partition: P0,
+                    assignment: write.assignment,
+                    park: write.park,
+                    result: Err(ParkFault::Unavailable),
+                });
+            }
+        }
+    }
+    let store = Waiting::Dependency("store".into());
+    assert_eq!(world.pump.intake_held(P0), Some(store));
 }

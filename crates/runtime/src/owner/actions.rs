@@ -1,6 +1,6 @@
 //! Carries out what the pump asks for: one arm per action, nothing decided here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use argosy_broker::Position;
 use argosy_events::fleet::v1::State;
@@ -51,11 +51,7 @@ impl Owner {
                 wait,
                 parked,
                 ..
-            } => {
-                let steps = vec![Steps::waited(&cause, wait, parked)];
-                let told = entry(self.parts.worker.name(), &body, State::Waiting, steps);
-                self.parts.shop.timelines.tell(told);
-            }
+            } => self.tell_wait(&body, &cause, wait, parked),
             Action::Settled {
                 at,
                 body,
@@ -108,6 +104,12 @@ impl Owner {
             }
             Action::Leave => self.left = true,
         }
+    }
+
+    fn tell_wait(&self, body: &Body, cause: &Waiting, wait: Duration, parked: bool) {
+        let steps = vec![Steps::waited(cause, wait, parked)];
+        let told = entry(self.parts.worker.name(), body, State::Waiting, steps);
+        self.parts.shop.timelines.tell(told);
     }
 
     fn start(&mut self, dispatch: Dispatch<Body>) {
