@@ -45,6 +45,8 @@ const CONNECTIONS_MAX: u32 = 6;
 /// A supplier's receipt, as far as it is judged.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
+    /// When the call arrived, ns since 1970.
+    pub received_at: u64,
     /// Our reference: the event's id.
     pub our_reference: String,
     /// The supplier's own id of the order.

@@ -47,9 +47,7 @@ impl WorkerSettings {
         let numbers = numbers
             .iter()
             .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]);
-        let hold = self
-            .hold_after_dead
-            .then(|| "--hold-after-dead".to_owned());
+        let hold = self.hold_after_dead.then(|| "--hold-after-dead".to_owned());
         numbers.chain(hold).collect()
     }
 }
