@@ -4,11 +4,12 @@
 //! Invariant: a group's events are found by its name alone (their shop), so that many groups share one topic.
 
 mod settings;
+mod strikes;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -44,6 +45,8 @@ const CONNECTIONS_MAX: u32 = 6;
 /// A supplier's receipt, as far as it is judged.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
+    /// When the call arrived, ns since 1970.
+    pub received_at: u64,
     /// Our reference: the event's id.
     pub our_reference: String,
     /// The supplier's own id of the order.
@@ -69,7 +72,7 @@ pub struct Grounds {
     trial: PathBuf,
     addresses: Addresses,
     // The servers go last: what uses them is dropped before.
-    _parts: Vec<Process>,
+    parts: Mutex<Vec<Process>>,
     store: PostgresStore,
     producer: Arc<dyn Producer>,
     source: String,
@@ -130,7 +133,7 @@ impl Grounds {
             argosy,
             trial,
             addresses,
-            _parts: parts,
+            parts: Mutex::new(parts),
             kafka,
             postgres,
         })
@@ -311,13 +314,13 @@ impl Grounds {
     pub fn stop(self, keep: bool) {
         let Self {
             folder,
-            _parts,
+            parts,
             kafka,
             postgres,
             producer,
             ..
         } = self;
-        drop((_parts, producer));
+        drop((parts, producer));
         let stopped = kafka.kill().and(postgres.kill());
         if keep {
             progress(&format!(

@@ -5,6 +5,7 @@
 pub mod bad_input;
 pub mod conformance;
 pub mod grounds;
+pub mod holding;
 pub mod poison;
 pub mod protocol;
 pub mod saboteurs;

@@ -32,7 +32,7 @@ use crate::{
 
 /// Whether the runtime counts what was running when its process died. Without it a record that ends its process ends
 /// it for ever, so that case waits for it.
-const COUNTS_CRASHES: bool = false;
+const COUNTS_CRASHES: bool = true;
 
 const GROUP: &str = "poison";
 const INSTANCES: u32 = 2;
@@ -124,6 +124,7 @@ async fn run_on(grounds: &Grounds, seed: u64) -> anyhow::Result<PoisonReport> {
         session_timeout_ms: SESSION_TIMEOUT.as_millis() as u64,
         run_deadline_ms: RUN_DEADLINE.as_millis() as u64,
         attempts_max: ATTEMPTS_MAX,
+        ..WorkerSettings::default()
     };
     let processes = (0..INSTANCES).map(|n| grounds.worker(GROUP, n, &settings));
     let mut bench = Bench {

@@ -18,7 +18,7 @@ use argosy_broker::{
     kafka::{GroupProtocol, Kafka, KafkaSettings},
 };
 use argosy_outbound::{Profile, Stack};
-use argosy_runtime::{Health, Parts, Settings, Worker};
+use argosy_runtime::{AloneTurn, Health, Parts, Settings, Worker};
 use argosy_shell::{
     config::{LogFormat, Telemetry},
     signals::Signals,
@@ -57,6 +57,8 @@ pub struct TrialSettings {
     pub run_deadline: Duration,
     /// Attempts before a record is dead.
     pub attempts_max: u32,
+    /// Whether later records of a key wait behind its dead one.
+    pub hold_after_dead: bool,
 }
 
 /// Runs one instance until SIGTERM or SIGINT.
@@ -115,9 +117,13 @@ fn put_together(
         store,
         stack,
         health: Health::new(),
+        alone: AloneTurn::default(),
         settings: Settings {
             run_deadline: settings.run_deadline,
             attempts_max: settings.attempts_max,
+            hold_after_dead: settings.hold_after_dead,
+            // Beside the notes: it outlives the process as they do.
+            state_dir: Some(settings.notes.with_extension("state")),
             ..Settings::default()
         },
     };

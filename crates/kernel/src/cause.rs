@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::ids::{Assignment, Time};
+use crate::ids::{Assignment, Offset, Time};
 
 /// Why a lane is not running now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +21,16 @@ pub enum Waiting {
     Quota(Arc<str>),
     /// Another run holds the claim of an effect.
     Claimed,
+    /// An earlier record of its key, the one at this offset, is dead, and an operator has not ended that yet.
+    Hold(Offset),
     /// Emitted events are not acknowledged yet.
     EmitWrite,
     /// The dead letter is not acknowledged yet.
     DeadLetterWrite,
+    /// A process died while it ran: it runs alone, when its turn comes.
+    Suspect,
+    /// The store has no room for more of its partition's, or its instance's, parked records.
+    ParkedFull,
     /// The partition is being given back.
     Draining,
 }
@@ -40,8 +46,11 @@ impl Waiting {
             Self::Dependency(_) => "dependency",
             Self::Quota(_) => "quota",
             Self::Claimed => "claimed",
+            Self::Hold(_) => "hold",
             Self::EmitWrite => "emit_write",
             Self::DeadLetterWrite => "dead_letter_write",
+            Self::Suspect => "suspect",
+            Self::ParkedFull => "parked_full",
             Self::Draining => "draining",
         }
     }
@@ -51,6 +60,7 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dependency(name) | Self::Quota(name) => write!(f, "{}({name})", self.name()),
+            Self::Hold(offset) => write!(f, "{}({})", self.name(), offset.0),
             _ => f.write_str(self.name()),
         }
     }
@@ -71,6 +81,8 @@ pub enum Death {
     Deadline,
     /// Its handler panicked in every attempt.
     Panicked,
+    /// The process died each time that it ran alone.
+    Crashed,
     /// A call's outcome is unknown and cannot be found out.
     Ambiguous,
     /// The same event identity came with another body.
@@ -93,6 +105,7 @@ impl Death {
             Self::Attempts => "attempts",
             Self::Deadline => "deadline",
             Self::Panicked => "panicked",
+            Self::Crashed => "crashed",
             Self::Ambiguous => "ambiguous",
             Self::IdentityReused => "identity_reused",
             Self::EffectReused => "effect_reused",

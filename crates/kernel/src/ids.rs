@@ -46,6 +46,10 @@ pub struct CommitNumber(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepNumber(pub u64);
 
+/// Number of a plan step, given by the store: what an operator wants done with one dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanStepNumber(pub i64);
+
 /// Number of a load of parked records, so that its answer can be told from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LoadNumber(pub u64);

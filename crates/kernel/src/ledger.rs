@@ -74,6 +74,14 @@ impl Ledger {
         self.stored = offsets;
     }
 
+    /// The store has one more. True if it was pending.
+    pub fn store_takes(&mut self, offset: Offset) -> bool {
+        if let Err(place) = self.stored.binary_search(&offset) {
+            self.stored.insert(place, offset);
+        }
+        self.clear(offset)
+    }
+
     /// Takes note of a delivered offset, wanted or not.
     pub fn charge(&mut self, offset: Offset) -> Charge {
         if self.floor.is_some_and(|floor| offset < floor) {

@@ -15,13 +15,13 @@ pub mod retry;
 
 pub use cause::{Death, Waiting};
 pub use ids::{
-    Assignment, CommitNumber, Epoch, LaneKey, LoadNumber, Offset, Partition, RevokeNumber,
-    StepNumber, Time, TopicIndex,
+    Assignment, CommitNumber, Epoch, LaneKey, LoadNumber, Offset, Partition, PlanStepNumber,
+    RevokeNumber, StepNumber, Time, TopicIndex,
 };
 pub use ledger::MapFault;
 pub use pump::{
-    Abort, Action, At, CommitResult, Committed, Dispatch, Held, Input, LaneState, LaneView, Look,
-    Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
-    ParkedState, ParkingConfig, Pump, PumpConfig, Record, RetryPolicy, RunEnd, RunRecord, Settle,
-    WriteFault,
+    Abort, Action, At, CommitResult, Committed, Dispatch, Held, Hold, Input, LaneState, LaneView,
+    Look, Order, ParkFault, ParkNumber, ParkRecord, ParkWrite, Parked, ParkedLane, ParkedLoad,
+    ParkedRecord, ParkedState, ParkingConfig, PlanStep, PlanStepKind, Pump, PumpConfig, Record,
+    Replay, RetryPolicy, RunEnd, RunRecord, Settle, Suspect, WriteFault,
 };

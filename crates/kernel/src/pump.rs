@@ -3,6 +3,7 @@
 //! `Pump::on(input, now)` returns actions; see [`Input`] and [`Action`] for the contract. Any sequence of inputs
 //! is taken without a panic: what is unknown, stale or repeated is ignored.
 
+mod alone;
 mod api;
 mod assigned;
 mod commit;
@@ -23,6 +24,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use alone::Suspect;
 pub use api::{
     Abort, Action, At, CommitResult, Committed, Dispatch, Input, Record, RunEnd, RunRecord, Settle,
     WriteFault,
@@ -30,12 +32,13 @@ pub use api::{
 pub use assigned::Held;
 pub use config::{Order, PumpConfig, RetryPolicy};
 pub use parking::{
-    Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
-    ParkedState, ParkingConfig,
+    Hold, Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, ParkingConfig, PlanStep, PlanStepKind, Replay,
 };
-pub use view::{LaneState, LaneView};
+pub use view::{LaneState, LaneView, Parked};
 
 use self::{
+    alone::Alone,
     assigned::Assigned,
     commit::Commits,
     drain::{Revokes, Stop},
@@ -68,6 +71,7 @@ pub struct Pump<R, X> {
     parking_dirty: BTreeSet<Partition>,
     /// Partitions with records that wait for room in the store.
     parking_full: BTreeSet<Partition>,
+    alone: Alone,
     draining: BTreeSet<Partition>,
     revokes: Revokes,
     stop: Stop,
@@ -79,6 +83,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     pub fn new(mut config: PumpConfig, seed: u64) -> Self {
         config.running_max = config.running_max.max(1);
         config.dispatch_records_max = config.dispatch_records_max.max(1);
+        config.deaths_max = config.deaths_max.max(1);
         Self {
             config,
             random: Random::new(seed),
@@ -93,6 +98,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             loads: LoadNumber(0),
             parking_dirty: BTreeSet::new(),
             parking_full: BTreeSet::new(),
+            alone: Alone::default(),
             draining: BTreeSet::new(),
             revokes: Revokes::default(),
             stop: Stop::default(),
@@ -139,6 +145,11 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 key,
                 result,
             } => self.parked_loaded(partition, assignment, load, &key, result, now),
+            Input::PlanSteps {
+                partition,
+                assignment,
+                steps,
+            } => self.plan_steps(partition, assignment, steps),
             Input::StepsAcknowledged(step) => self.acknowledge(step),
             Input::Shutdown => self.shut_down(now),
             Input::Tick => {}
@@ -161,6 +172,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             self.commits
                 .next(self.config.commit_every, self.config.commit_timeout),
             self.next_drain(),
+            self.alone.next(),
         ];
         times.into_iter().flatten().min()
     }

@@ -39,6 +39,8 @@ pub(crate) fn message(record: &Delivered, obituary: &Obituary<'_>) -> Message {
     let delivery = &record.delivery;
     let mut said = kip_1191(record, obituary);
     said.extend(ours(obituary));
+    let timestamp = delivery.timestamp_ms;
+    said.extend(timestamp.map(|ms| header("argosy.dlq.timestamp-ms", &ms.to_string())));
     let mut letter = Message {
         topic: Arc::from(DEAD_LETTERS),
         partition: None,
@@ -70,6 +72,11 @@ pub(crate) fn message(record: &Delivered, obituary: &Obituary<'_>) -> Message {
     letter
 }
 
+/// Whether the record is a dead letter itself: it has none of its own.
+pub(crate) fn is_letter(record: &Delivered) -> bool {
+    &*record.delivery.from.topic == DEAD_LETTERS
+}
+
 /// A header of the original, under a name that cannot be taken for ours.
 fn original((name, value): &Header) -> Header {
     let is_reserved = RESERVED.iter().any(|reserved| name.starts_with(reserved));
@@ -99,7 +106,7 @@ fn kip_1191(record: &Delivered, obituary: &Obituary<'_>) -> Vec<Header> {
     let from = &record.delivery.from;
     let message = obituary
         .fault
-        .map_or("condemned", |fault| fault.message.as_str());
+        .map_or(condemned(obituary.cause), |fault| fault.message.as_str());
     vec![
         header("__dlq.errors.topic", &from.topic),
         header("__dlq.errors.partition", &from.partition.to_string()),
@@ -201,6 +208,14 @@ fn header(name: &str, value: &str) -> Header {
     (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
 }
 
+/// What is said of a record that the pump itself condemned.
+fn condemned(cause: Death) -> &'static str {
+    match cause {
+        Death::Crashed => "the process died each time that it ran alone",
+        _ => "condemned",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use argosy_broker::{Delivery, TopicPartition};
@@ -208,19 +223,23 @@ mod tests {
     use super::*;
     use crate::worker::Handlers;
 
-    fn letter(value: usize, headers: Vec<Header>) -> Message {
+    fn delivered(topic: &str, value: usize, headers: Vec<Header>) -> Delivered {
         let delivery = Delivery {
             from: TopicPartition {
-                topic: Arc::from("orders"),
+                topic: Arc::from(topic),
                 partition: 3,
             },
             offset: 7,
-            timestamp_ms: None,
+            timestamp_ms: Some(1_700_000_000_000),
             key: Some(Bytes::from_static(b"k")),
             value: Some(Bytes::from(vec![b'x'; value])),
             headers,
             bytes: value,
         };
+        Delivered::read(delivery, 0, &Handlers::default())
+    }
+
+    fn letter(value: usize, headers: Vec<Header>) -> Message {
         let obituary = Obituary {
             worker: "orders",
             cause: Death::Undecodable,
@@ -230,10 +249,7 @@ mod tests {
             last_failure_ms: 1,
             epoch: Epoch(1),
         };
-        message(
-            &Delivered::read(delivery, 0, &Handlers::default()),
-            &obituary,
-        )
+        message(&delivered("orders", value, headers), &obituary)
     }
 
     fn values<'a>(letter: &'a Message, name: &str) -> Vec<&'a [u8]> {
@@ -254,6 +270,19 @@ mod tests {
         assert_eq!(letter.value.as_ref().map(Bytes::len), Some(largest));
         assert!(values(&letter, "argosy.dlq.value").is_empty());
         assert!(bytes(&letter) < limit());
+    }
+
+    #[test]
+    fn a_letter_has_no_letter_of_its_own() {
+        assert!(is_letter(&delivered(DEAD_LETTERS, 1, Vec::new())));
+        assert!(!is_letter(&delivered("orders", 1, Vec::new())));
+    }
+
+    #[test]
+    fn a_letter_says_when_its_record_was_written() {
+        let letter = letter(10, vec![header("argosy.dlq.timestamp-ms", "forged")]);
+        let said = values(&letter, "argosy.dlq.timestamp-ms");
+        assert_eq!(said, [b"1700000000000"]);
     }
 
     #[test]

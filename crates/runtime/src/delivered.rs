@@ -33,6 +33,9 @@ impl std::fmt::Debug for Delivered {
 impl Delivered {
     /// Reads the headers once; a structured document is opened, and stays as it is in the delivery.
     pub(crate) fn read(delivery: Delivery, received_ms: i64, handlers: &Handlers) -> Self {
+        if let Some(handler) = handlers.of_topic(&delivery.from.topic) {
+            return Self::raw(delivery, received_ms, handler);
+        }
         let opened = structured::is_structured_record(&delivery.headers)
             .then(|| structured::open(delivery.value.as_deref().unwrap_or_default()));
         let (headers, data) = match opened {
@@ -53,13 +56,50 @@ impl Delivered {
         let from = &delivery.from;
         let envelope =
             Envelope::read(headers, &from.topic, from.partition, delivery.offset).map(Arc::new);
-        let handler = event_type_of(headers)
-            .and_then(|name| handlers.get(name))
-            .map(Arc::clone);
+        let handler = event_type_of(headers).and_then(|name| handlers.of_type(name));
         Self {
             envelope,
             data,
             handler,
+            received_ms,
+            telling: Telling::default(),
+            delivery,
+        }
+    }
+
+    /// A record that waited in the store.
+    pub(crate) fn out_of_store(
+        delivery: Delivery,
+        is_replayed: bool,
+        received_ms: i64,
+        handlers: &Handlers,
+    ) -> Self {
+        Self {
+            telling: Telling::out_of_store(is_replayed),
+            ..Self::read(delivery, received_ms, handlers)
+        }
+    }
+
+    /// A record whose headers say nothing to its handler: its identity is its place.
+    fn raw(delivery: Delivery, received_ms: i64, handler: Arc<dyn Erased>) -> Self {
+        let from = &delivery.from;
+        let id: Arc<str> = format!("{}-{}", from.partition, delivery.offset).into();
+        let envelope = Envelope {
+            source: format!("kafka://{}", from.topic).into(),
+            id: Arc::clone(&id),
+            event_type: Arc::clone(&from.topic),
+            time_ms: None,
+            subject: None,
+            correlation_id: id,
+            causation_id: None,
+            traceparent: None,
+            tracestate: None,
+            content_type: None,
+        };
+        Self {
+            envelope: Ok(Arc::new(envelope)),
+            data: None,
+            handler: Some(handler),
             received_ms,
             telling: Telling::default(),
             delivery,

@@ -5,7 +5,9 @@
 
 mod actions;
 mod intake;
+mod measures;
 mod parking;
+mod plan_steps;
 mod writes;
 
 use std::{
@@ -90,6 +92,8 @@ pub(crate) struct Owner {
     gates: BTreeMap<Partition, CancellationToken>,
     live: HashMap<At, Live>,
     first_failures: HashMap<At, i64>,
+    asking: plan_steps::Asking,
+    measures: measures::Measures,
     left: bool,
     was_open: bool,
 }
@@ -118,6 +122,8 @@ impl Owner {
             gates: BTreeMap::new(),
             live: HashMap::new(),
             first_failures: HashMap::new(),
+            asking: plan_steps::Asking::default(),
+            measures: measures::Measures::default(),
             left: false,
             was_open: true,
             parts,
@@ -172,6 +178,8 @@ impl Owner {
             {
                 self.feed(Input::Tick);
             }
+            self.ask_for_plan_steps();
+            self.measure();
             self.report_health();
             if (batch.more && is_open) || !self.parts.inbox.is_empty() || self.left {
                 // Other tasks of this thread (timers, wake-ups) get their turn.

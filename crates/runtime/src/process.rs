@@ -1,9 +1,9 @@
 //! Puts one worker instance together and runs it until it is told to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use argosy_broker::{Broker, BrokerError};
-use argosy_kernel::{Pump, PumpConfig, RetryPolicy};
+use argosy_kernel::{ParkingConfig, Pump, PumpConfig, RetryPolicy};
 use argosy_outbound::Stack;
 use argosy_store::{Grouped, Store};
 use tokio::runtime::Handle;
@@ -15,6 +15,7 @@ use crate::{
     health::Health,
     owner::{self, Inbox, Owner, OwnerParts},
     run::Shop,
+    slots::{self, AloneTurn, Preparation, Slots},
     timeline::Timelines,
 };
 
@@ -40,10 +41,22 @@ pub struct Settings {
     pub partition_bytes_max: usize,
     /// How long a write may be unacknowledged before it is reported as failed, and tried again.
     pub message_timeout: Duration,
+    /// A lane that waits longer than this moves to the store.
+    pub park_after: Duration,
+    /// Keys that wait in the store at once, per partition; past it the partition's intake stops.
+    pub parked_keys_max: usize,
+    /// Bytes that wait in the store at once, per instance; past it intake stops.
+    pub parked_bytes_max: usize,
+    /// Whether later records of a key wait behind its dead one until an operator ends that. A worker without timelines
+    /// holds nothing.
+    pub hold_after_dead: bool,
+    /// The folder of the slots file; without one, what kills its process is run again and again.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        let parking = ParkingConfig::default();
         Self {
             running_max: 256,
             run_deadline: Duration::from_secs(60),
@@ -53,6 +66,11 @@ impl Default for Settings {
             partition_records_max: 8_000,
             partition_bytes_max: 32 << 20,
             message_timeout: Duration::from_secs(10),
+            park_after: parking.after,
+            parked_keys_max: parking.keys_max,
+            parked_bytes_max: parking.bytes_max,
+            hold_after_dead: false,
+            state_dir: None,
         }
     }
 }
@@ -68,6 +86,8 @@ pub struct Parts {
     pub stack: Arc<Stack>,
     /// Where the instance tells how it is.
     pub health: Health,
+    /// Shared by all workers of the process.
+    pub alone: AloneTurn,
     /// The rest.
     pub settings: Settings,
 }
@@ -112,6 +132,10 @@ pub async fn run(
         return Err(RuntimeError::NoHandlers(worker.name()));
     }
     let instance = Uuid::now_v7();
+    // Before the group is joined: whoever owns the partitions next knows then what to suspect.
+    let Some(slots) = prepare_slots(&worker, &parts, instance, &stop).await else {
+        return Ok(());
+    };
     let tracker = TaskTracker::new();
     let topics: Vec<Arc<str>> = worker
         .topics
@@ -132,11 +156,13 @@ pub async fn run(
     };
     let shop = Arc::new(Shop {
         worker: worker.name(),
-        handled: worker.handlers.keys().copied().collect(),
+        handled: worker.handlers.types().collect(),
         stack: Arc::clone(&parts.stack),
         store: Grouped::start(Arc::clone(&parts.store), &tracker),
         timelines,
         inbox,
+        slots,
+        alone: parts.alone,
     });
     let names = topics.iter().map(ToString::to_string).collect();
     let config = pump_config(&worker, names, &parts.settings);
@@ -162,6 +188,28 @@ pub async fn run(
     ended
 }
 
+/// `None` if it was stopped before the store was told what died before.
+async fn prepare_slots(
+    worker: &Worker,
+    parts: &Parts,
+    instance: Uuid,
+    stop: &CancellationToken,
+) -> Option<Slots> {
+    let Some(folder) = &parts.settings.state_dir else {
+        return Some(Slots::none());
+    };
+    slots::prepare(Preparation {
+        folder,
+        worker: worker.name(),
+        instance,
+        slots: parts.settings.running_max,
+        store: &*parts.store,
+        health: &parts.health,
+        stop,
+    })
+    .await
+}
+
 fn pump_config(worker: &Worker, topics: Vec<String>, settings: &Settings) -> PumpConfig {
     let defaults = PumpConfig::new(worker.name(), topics);
     PumpConfig {
@@ -176,6 +224,13 @@ fn pump_config(worker: &Worker, topics: Vec<String>, settings: &Settings) -> Pum
             attempts_max: settings.attempts_max,
             ..defaults.retry
         },
+        parking: Some(ParkingConfig {
+            after: settings.park_after,
+            keys_max: settings.parked_keys_max,
+            bytes_max: settings.parked_bytes_max,
+            ..ParkingConfig::default()
+        }),
+        hold_after_dead: settings.hold_after_dead && worker.timelines,
         ..defaults
     }
 }

@@ -9,12 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use argosy_events::{Envelope, fleet::v1::step::run::Outcome as Told};
-use argosy_kernel::{Death, Dispatch, Epoch, Input, RunEnd, RunRecord};
+use argosy_kernel::{Death, Dispatch, Epoch, Input, RunEnd, RunRecord, Waiting};
 use argosy_outbound::{Decision, Failure, Stack};
-use argosy_store::{Grouped, OwnerKey};
+use argosy_store::{Grouped, LeftRecord, OwnerKey};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +27,13 @@ use crate::{
     delivered::{Body, Fault, Residue},
     journal::RunIdentity,
     owner::Inbox,
+    slots::{AloneTurn, Slots},
     telemetry,
     timeline::{RunSteps, Steps, Timelines},
 };
+
+/// A suspect that met another worker's looks again after so long.
+const TURN_RECHECK: Duration = Duration::from_secs(1);
 
 /// What all runs of an instance share.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(crate) struct Shop {
     pub(crate) store: Grouped,
     pub(crate) timelines: Timelines,
     pub(crate) inbox: Inbox,
+    pub(crate) slots: Slots,
+    pub(crate) alone: AloneTurn,
 }
 
 /// How the owner stops a dispatch.
@@ -53,6 +60,12 @@ pub(crate) struct Stop {
 /// Runs a dispatch to its end. Never fails: whatever happens is told to the pump.
 pub(crate) async fn dispatch(shop: Arc<Shop>, dispatch: Dispatch<Body>, stop: Stop) {
     let epoch = dispatch.epoch;
+    let alone = dispatch.alone;
+    let turn = alone.then(|| shop.alone.take()).flatten();
+    if alone && turn.is_none() {
+        not_alone(&shop, &dispatch);
+        return;
+    }
     for (index, record) in dispatch.records.into_iter().enumerate() {
         let at = record.at;
         if index > 0 && stop.gate.is_cancelled() {
@@ -66,7 +79,15 @@ pub(crate) async fn dispatch(shop: Arc<Shop>, dispatch: Dispatch<Body>, stop: St
             });
             return;
         }
+        let from = &record.body.delivery.from;
+        let slot = shop.slots.occupy(&LeftRecord {
+            topic: Arc::clone(&from.topic),
+            partition: from.partition,
+            offset: at.offset.0,
+            alone,
+        });
         let (end, steps) = one(&shop, record, epoch, &stop.abort).await;
+        drop(slot);
         let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
         let deferred = match &end {
             RunEnd::Deferred { cause, .. } => Some(cause),
@@ -78,6 +99,17 @@ pub(crate) async fn dispatch(shop: Arc<Shop>, dispatch: Dispatch<Body>, stop: St
         if !goes_on {
             return;
         }
+    }
+}
+
+/// Another worker of this process runs a suspect: this one looks again soon.
+fn not_alone(shop: &Shop, dispatch: &Dispatch<Body>) {
+    if let Some(record) = dispatch.records.first() {
+        let end = RunEnd::Deferred {
+            cause: Waiting::Suspect,
+            wait: TURN_RECHECK,
+        };
+        shop.inbox.tell(Input::Finished { at: record.at, end });
     }
 }
 

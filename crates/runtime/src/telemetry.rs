@@ -1,8 +1,8 @@
 //! Internal events of the runtime: each function emits its log line and its metric together.
 
 use argosy_broker::{BrokerError, TopicPartition};
-use argosy_kernel::{Epoch, MapFault};
-use argosy_store::{EffectId, OwnerKey, StoreError};
+use argosy_kernel::{Epoch, MapFault, Parked, Waiting};
+use argosy_store::{EffectId, LeftRunning, OwnerKey, StoreError};
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
 
@@ -53,6 +53,39 @@ pub(crate) fn park_failed(error: &StoreError) {
     warn!(event = "park_failed", %error, "parked records could not be written or read; tried again");
 }
 
+/// Asked again within seconds; that the store is away is told by others.
+pub(crate) fn plan_steps_unknown(error: &StoreError) {
+    counter!("argosy_plan_steps_failures_total").increment(1);
+    tracing::debug!(event = "plan_steps_unknown", %error, "the store did not say what operators ask for");
+}
+
+pub(crate) fn slots_unusable(error: &std::io::Error) {
+    counter!("argosy_slots_failures_total").increment(1);
+    warn!(event = "slots_unusable", %error, "what is running cannot be kept in worker.state_dir: a record that kills its process will not be found out");
+}
+
+pub(crate) fn slots_unreadable(path: &std::path::Path, bytes: usize) {
+    warn!(event = "slots_unreadable", path = %path.display(), bytes, "a slots file is not of this build's form: ignored");
+}
+
+pub(crate) fn slots_torn(path: &std::path::Path, torn: usize) {
+    warn!(event = "slots_torn", path = %path.display(), torn, "slots that were written in part are ignored");
+}
+
+pub(crate) fn left_running(left: &LeftRunning) {
+    let alone = left.records.iter().filter(|record| record.alone).count();
+    counter!("argosy_deaths_found_total").increment(1);
+    warn!(event = "left_running", instance = %left.instance, records = left.records.len(), alone, "an instance died while these records ran: they will run alone");
+}
+
+pub(crate) fn left_not_told(error: &StoreError) {
+    warn!(event = "left_not_told", %error, "the store could not be told what a dead instance was running; tried again before the group is joined");
+}
+
+pub(crate) fn suspects_kept(error: &StoreError) {
+    info!(event = "suspects_kept", %error, "suspects that are settled could not be forgotten; the next owner does it");
+}
+
 pub(crate) fn timeline_write_failed(error: &BrokerError) {
     counter!("argosy_timeline_write_failures_total").increment(1);
     warn!(event = "timeline_write_failed", %error, "timeline batch not acknowledged; sent again");
@@ -71,6 +104,30 @@ pub(crate) fn intake(is_open: bool) {
             "too much of the timelines waits for the broker: no more records are taken in"
         );
     }
+}
+
+/// What of a partition waits in the store now.
+pub(crate) fn parked(worker: &'static str, of: &TopicPartition, parked: Parked) {
+    let labels = [
+        ("worker", worker.to_owned()),
+        ("topic", of.topic.to_string()),
+        ("partition", of.partition.to_string()),
+    ];
+    gauge!("argosy_parked_keys", &labels).set(parked.keys as f64);
+    gauge!("argosy_parked_bytes", &labels).set(parked.bytes as f64);
+}
+
+/// How many partitions take no more records in, for one cause.
+pub(crate) fn intakes_held(worker: &'static str, cause: &'static str, partitions: usize) {
+    gauge!("argosy_intake_held", "worker" => worker, "cause" => cause).set(partitions as f64);
+}
+
+pub(crate) fn intake_held(of: &TopicPartition, cause: &Waiting) {
+    warn!(event = "intake_held", topic = %of.topic, partition = of.partition, %cause, "no more records of this partition are taken in");
+}
+
+pub(crate) fn intake_goes_on(of: &TopicPartition) {
+    info!(event = "intake_goes_on", topic = %of.topic, partition = of.partition, "records of this partition are taken in again");
 }
 
 pub(crate) fn emit_write_failed(errors: &str) {
@@ -129,4 +186,16 @@ fn list(partitions: &[TopicPartition]) -> String {
         .map(|at| format!("{}/{}", at.topic, at.partition))
         .collect();
     names.join(" ")
+}
+
+/// A dead letter could not be handled; it stays on its topic, and nothing is written of it.
+pub(crate) fn letter_not_written(cause: &'static str, letter: &argosy_broker::Delivery) {
+    counter!("argosy_dead_letters_unhandled_total", "cause" => cause).increment(1);
+    error!(
+        event = "letter_unhandled",
+        cause,
+        partition = letter.from.partition,
+        offset = letter.offset,
+        "a dead letter cannot be handled: it stays on its topic, and is not written there again"
+    );
 }

@@ -17,6 +17,7 @@ use crate::{
     delivered::{Delivered, Residue},
     owner::Inbox,
     run::{self, Shop, Stop},
+    slots::{AloneTurn, Slots},
     timeline::Timelines,
 };
 
@@ -64,11 +65,13 @@ pub async fn trial(
     let (inbox, mut told) = Inbox::new();
     let shop = Arc::new(Shop {
         worker: worker.name(),
-        handled: worker.handlers.keys().copied().collect(),
+        handled: worker.handlers.types().collect(),
         stack,
         store: Grouped::start(store, &tracker),
         timelines: Timelines::none(inbox.clone()),
         inbox,
+        slots: Slots::none(),
+        alone: AloneTurn::default(),
     });
     let at = At {
         partition: Partition {
@@ -92,7 +95,16 @@ pub async fn trial(
         abort: CancellationToken::new(),
         gate: CancellationToken::new(),
     };
-    run::dispatch(shop, Dispatch { epoch, records }, stop).await;
+    run::dispatch(
+        shop,
+        Dispatch {
+            epoch,
+            alone: false,
+            records,
+        },
+        stop,
+    )
+    .await;
     Ok(match told.recv().await {
         Some(Input::Finished { end, .. }) => trial_of(end),
         _ => Trial::Dropped,

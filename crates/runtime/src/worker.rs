@@ -9,10 +9,34 @@ use std::{
 use argosy_events::Payload;
 use argosy_kernel::Order;
 
-use crate::{Handler, handler::Erased};
+use crate::{Handler, RawHandler, handler::Erased, raw::Raw};
 
-/// Handlers by event type.
-pub(crate) type Handlers = HashMap<&'static str, Arc<dyn Erased>>;
+/// Who handles what.
+#[derive(Clone, Default)]
+pub(crate) struct Handlers {
+    by_type: HashMap<&'static str, Arc<dyn Erased>>,
+    /// Of raw records; their types do not matter.
+    by_topic: HashMap<&'static str, Arc<dyn Erased>>,
+}
+
+impl Handlers {
+    pub(crate) fn of_type(&self, name: &str) -> Option<Arc<dyn Erased>> {
+        self.by_type.get(name).map(Arc::clone)
+    }
+
+    /// Of a topic whose records are handled raw.
+    pub(crate) fn of_topic(&self, topic: &str) -> Option<Arc<dyn Erased>> {
+        self.by_topic.get(topic).map(Arc::clone)
+    }
+
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
+        self.by_type.keys().copied()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_type.is_empty() && self.by_topic.is_empty()
+    }
+}
 
 /// A named consumer group with its handlers.
 #[derive(Clone)]
@@ -40,7 +64,17 @@ impl Worker {
     #[must_use]
     pub fn on<H: Handler>(mut self, handler: H) -> Self {
         self.topics.insert(H::Body::TOPIC);
-        Arc::make_mut(&mut self.handlers).insert(H::Body::TYPE, Arc::new(handler));
+        let handlers = Arc::make_mut(&mut self.handlers);
+        handlers.by_type.insert(H::Body::TYPE, Arc::new(handler));
+        self
+    }
+
+    /// Adds the handler of all records of a topic, whatever their types; the last one given for a topic counts.
+    #[must_use]
+    pub fn on_raw(mut self, topic: &'static str, handler: impl RawHandler) -> Self {
+        self.topics.insert(topic);
+        let handlers = Arc::make_mut(&mut self.handlers);
+        handlers.by_topic.insert(topic, Arc::new(Raw(handler)));
         self
     }
 
@@ -69,7 +103,7 @@ impl fmt::Debug for Worker {
         f.debug_struct("Worker")
             .field("name", &self.name)
             .field("topics", &self.topics)
-            .field("events", &self.handlers.keys().collect::<BTreeSet<_>>())
+            .field("events", &self.handlers.types().collect::<BTreeSet<_>>())
             .field("order", &self.order)
             .finish_non_exhaustive()
     }

@@ -1,15 +1,22 @@
-//! The store: owners, claims, timelines, audit. One port, coarse batch operations, adapters behind it.
+//! The store: owners, claims, parked records, dead letters, timelines, audit. One port, coarse batch operations, adapters behind it.
 #![warn(missing_docs)]
 
 mod group;
+mod letters;
 pub mod limits;
 mod parked;
 mod port;
 mod postgres;
+mod suspects;
 
 pub use group::{BATCHES_IN_FLIGHT_MAX, GROUP_ITEMS_MAX, Grouped, QUEUE_ITEMS_MAX};
+pub use letters::{
+    DueStep, Letter, LetterId, LetterIdError, LetterPlace, LetterQuestion, LetterRow, LetterState,
+    PlanStepAnswer, PlanStepKind, PlanStepRefusal,
+};
 pub use parked::{
-    FoundLane, FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedLook, ParkedRow,
+    FoundLane, FoundParked, HeldLane, LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedLook,
+    ParkedRow, ReplayedRow,
 };
 pub use port::{
     AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EffectState, EventKey, EventStatus,
@@ -17,3 +24,4 @@ pub use port::{
     TimelineRow, finality,
 };
 pub use postgres::Postgres;
+pub use suspects::{FoundSuspect, LeftRecord, LeftRunning};

@@ -19,8 +19,26 @@ pub const HOLD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// A parked record has at most this many bytes: key, value and headers.
 pub const PARKED_BYTES_MAX: usize = 16 << 20;
 
+/// The worker and the topic of a dead letter have at most this many bytes each: they stand in indexes.
+pub const LETTER_NAME_BYTES_MAX: usize = 512;
+
+/// Plan steps that are answered at once are at most this many.
+pub const DUE_STEPS_MAX: u32 = 1_000;
+
 /// Parked rows that are loaded at once are at most this many.
 pub const LOAD_ROWS_MAX: usize = 1_000;
+
+/// The name of a worker or a topic has at most this many bytes where it stands in an index.
+pub const NAME_BYTES_MAX: usize = 512;
+
+/// Records that one process was running are at most this many.
+pub const LEFT_RECORDS_MAX: usize = 16_384;
+
+/// Suspects of one partition that are found at once are at most this many; the rest is found by the next owner.
+pub const SUSPECTS_MAX: usize = 10_000;
+
+/// Of one record at most this many deaths are counted: it is condemned long before.
+pub const DEATHS_KEPT_MAX: usize = 16;
 
 /// The rows of one operator's question (effects of an event, audit) are at most this many.
 pub const OPERATOR_ROWS_MAX: u32 = 1_000;

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::{FoundParked, LoadedRow, ParkAnswer, ParkChange, ParkLoad};
+use crate::{
+    DueStep, FoundParked, LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind,
+};
 
 /// A partition as a worker owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -328,6 +331,16 @@ pub trait Store: Send + Sync + 'static {
         loads: Vec<ParkLoad>,
     ) -> BoxFuture<'_, Result<Vec<Vec<LoadedRow>>, StoreError>>;
 
+    /// Counts what a dead instance was running. A death that is told again counts once.
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets suspects, but for those whose record waits in the store.
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// An operator's resolution, with its audit row, in one transaction.
     fn resolve(
         &self,
@@ -364,6 +377,36 @@ pub trait Store: Send + Sync + 'static {
         source: String,
         event: String,
     ) -> BoxFuture<'_, Result<Vec<EventStatus>, StoreError>>;
+
+    /// Projects dead letters. Of several letters of one record the newest stands, and makes it dead again; a known one
+    /// changes nothing.
+    fn project_letters(&self, rows: Vec<LetterRow>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Dead letters, newest first, without values and headers.
+    fn dead_letters(
+        &self,
+        question: LetterQuestion,
+    ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>>;
+
+    /// One dead letter, whole.
+    fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>>;
+
+    /// Asks the owner of a dead record for something, with its audit row, in one transaction; what is refused is audited
+    /// too.
+    fn ask_plan_step(
+        &self,
+        id: LetterId,
+        kind: PlanStepKind,
+        actor: String,
+    ) -> BoxFuture<'_, Result<PlanStepAnswer, StoreError>>;
+
+    /// Open steps of these partitions (at most `rows_max`): the partition with the oldest one first, each in offset
+    /// order.
+    fn due_plan_steps(
+        &self,
+        owners: Vec<OwnerKey>,
+        rows_max: u32,
+    ) -> BoxFuture<'_, Result<Vec<DueStep>, StoreError>>;
 
     /// Is it there, and is its schema the one this build needs?
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -11,14 +11,18 @@ mod fault;
 mod find;
 mod identity;
 mod lane;
+mod letters;
 mod owners;
 mod park;
 mod parked;
+mod plan_steps;
 mod project;
+mod project_letters;
 mod recall;
 mod record;
 mod resolve;
 mod schema;
+mod suspects;
 mod text;
 mod timelines;
 
@@ -29,8 +33,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved, Store,
+    AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind, Resolution, Resolved, Store,
     StoreError, TimelinePlace, TimelineRow,
 };
 use connection::{Connections, connections};
@@ -123,6 +128,18 @@ impl Store for Postgres {
         Box::pin(parked::load(&self.runs, loads))
     }
 
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(suspects::tell(&self.reads, left))
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(suspects::forget(&self.reads, owner, offsets))
+    }
+
     fn resolve(
         &self,
         id: EffectId,
@@ -168,6 +185,38 @@ impl Store for Postgres {
         event: String,
     ) -> BoxFuture<'_, Result<Vec<EventStatus>, StoreError>> {
         Box::pin(timelines::status(&self.reads, source, event))
+    }
+
+    fn project_letters(&self, rows: Vec<LetterRow>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(project_letters::project(&self.reads, rows))
+    }
+
+    fn dead_letters(
+        &self,
+        question: LetterQuestion,
+    ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
+        Box::pin(letters::list(&self.reads, question))
+    }
+
+    fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>> {
+        Box::pin(letters::one(&self.reads, id))
+    }
+
+    fn ask_plan_step(
+        &self,
+        id: LetterId,
+        kind: PlanStepKind,
+        actor: String,
+    ) -> BoxFuture<'_, Result<PlanStepAnswer, StoreError>> {
+        Box::pin(plan_steps::ask(&self.reads, id, kind, actor))
+    }
+
+    fn due_plan_steps(
+        &self,
+        owners: Vec<OwnerKey>,
+        rows_max: u32,
+    ) -> BoxFuture<'_, Result<Vec<DueStep>, StoreError>> {
+        Box::pin(plan_steps::due(&self.runs, owners, rows_max))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -7,10 +7,11 @@ use std::{
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, BATCHES_IN_FLIGHT_MAX, Claim, ClaimAnswer, EffectId, EffectRow, EffectState,
-    EventKey, EventStatus, FoundParked, GROUP_ITEMS_MAX, Grouped, LoadedRow, OutcomeRow, OwnerKey,
-    ParkAnswer, ParkChange, ParkLoad, QUEUE_ITEMS_MAX, RecordedOutcome, Resolution, Resolved,
-    Store, StoreError, TimelinePlace, TimelineRow, limits,
+    AuditRow, BATCHES_IN_FLIGHT_MAX, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EffectState,
+    EventKey, EventStatus, FoundParked, GROUP_ITEMS_MAX, Grouped, LeftRunning, Letter, LetterId,
+    LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad,
+    PlanStepAnswer, PlanStepKind, QUEUE_ITEMS_MAX, RecordedOutcome, Resolution, Resolved, Store,
+    StoreError, TimelinePlace, TimelineRow, limits,
 };
 use argosy_testkit::store::SharedModelStore;
 use bytes::Bytes;
@@ -122,6 +123,18 @@ impl Store for GatedStore {
         })
     }
 
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.model.suspect(left)
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.model.forget_suspects(owner, offsets)
+    }
+
     fn resolve(
         &self,
         id: EffectId,
@@ -162,6 +175,38 @@ impl Store for GatedStore {
         event: String,
     ) -> BoxFuture<'_, Result<Vec<EventStatus>, StoreError>> {
         self.model.status(source, event)
+    }
+
+    fn project_letters(&self, rows: Vec<LetterRow>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.model.project_letters(rows)
+    }
+
+    fn dead_letters(
+        &self,
+        question: LetterQuestion,
+    ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
+        self.model.dead_letters(question)
+    }
+
+    fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>> {
+        self.model.dead_letter(id)
+    }
+
+    fn ask_plan_step(
+        &self,
+        id: LetterId,
+        kind: PlanStepKind,
+        actor: String,
+    ) -> BoxFuture<'_, Result<PlanStepAnswer, StoreError>> {
+        self.model.ask_plan_step(id, kind, actor)
+    }
+
+    fn due_plan_steps(
+        &self,
+        owners: Vec<OwnerKey>,
+        rows_max: u32,
+    ) -> BoxFuture<'_, Result<Vec<DueStep>, StoreError>> {
+        self.model.due_plan_steps(owners, rows_max)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -4,8 +4,10 @@
 //! was not flushed. So an answer, once given, is never taken back.
 
 mod effects;
+mod letters;
 mod parked;
 mod shared;
+mod suspects;
 mod tables;
 mod timelines;
 
@@ -13,8 +15,9 @@ use std::time::Duration;
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Resolution, Resolved,
+    AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind, Resolution, Resolved,
     StoreError, TimelinePlace, TimelineRow,
 };
 use uuid::Uuid;
@@ -44,6 +47,15 @@ pub enum Operation {
     Parked(OwnerKey),
     /// `Store::load_parked`.
     LoadParked(Vec<ParkLoad>),
+    /// `Store::suspect`.
+    Suspect(LeftRunning),
+    /// `Store::forget_suspects`.
+    ForgetSuspects {
+        /// Of which partition.
+        owner: OwnerKey,
+        /// Which.
+        offsets: Vec<i64>,
+    },
     /// `Store::resolve`.
     Resolve {
         /// Which effect.
@@ -83,6 +95,28 @@ pub enum Operation {
         /// The event's id.
         event: String,
     },
+    /// `Store::project_letters`.
+    ProjectLetters(Vec<LetterRow>),
+    /// `Store::dead_letters`.
+    DeadLetters(Box<LetterQuestion>),
+    /// `Store::dead_letter`.
+    DeadLetter(LetterId),
+    /// `Store::ask_plan_step`.
+    AskPlanStep {
+        /// Which letter.
+        id: LetterId,
+        /// What is asked for.
+        kind: PlanStepKind,
+        /// The operator.
+        actor: String,
+    },
+    /// `Store::due_plan_steps`.
+    DuePlanSteps {
+        /// Whose.
+        owners: Vec<OwnerKey>,
+        /// At most so many.
+        rows_max: u32,
+    },
     /// `Store::ping`.
     Ping,
 }
@@ -98,12 +132,21 @@ impl std::fmt::Debug for Operation {
             Self::Park(changes) => write!(f, "Park({})", changes.len()),
             Self::Parked(owner) => write!(f, "Parked({})", owner.partition),
             Self::LoadParked(loads) => write!(f, "LoadParked({})", loads.len()),
+            Self::Suspect(left) => write!(f, "Suspect({})", left.records.len()),
+            Self::ForgetSuspects { offsets, .. } => {
+                write!(f, "ForgetSuspects({})", offsets.len())
+            }
             Self::Resolve { id, .. } => write!(f, "Resolve({id:?})"),
             Self::Effects { .. } => f.write_str("Effects"),
             Self::Audit { .. } => f.write_str("Audit"),
             Self::Project(rows) => write!(f, "Project({})", rows.len()),
             Self::Timeline { .. } => f.write_str("Timeline"),
             Self::Status { .. } => f.write_str("Status"),
+            Self::ProjectLetters(rows) => write!(f, "ProjectLetters({})", rows.len()),
+            Self::DeadLetters(_) => f.write_str("DeadLetters"),
+            Self::DeadLetter(id) => write!(f, "DeadLetter({id})"),
+            Self::AskPlanStep { id, kind, .. } => write!(f, "AskPlanStep({} {id})", kind.name()),
+            Self::DuePlanSteps { owners, .. } => write!(f, "DuePlanSteps({})", owners.len()),
             Self::Ping => f.write_str("Ping"),
         }
     }
@@ -118,7 +161,7 @@ pub enum Answer {
     Recalled(Vec<Vec<EffectRow>>),
     /// To `Claim`.
     Claimed(Vec<ClaimAnswer>),
-    /// To `Record`, `Project` and `Ping`.
+    /// To `Record`, `Suspect`, `ForgetSuspects`, `Project`, `ProjectLetters` and `Ping`.
     Done,
     /// To `Park`.
     Park(Vec<ParkAnswer>),
@@ -136,6 +179,14 @@ pub enum Answer {
     Timeline(Vec<TimelineRow>),
     /// To `Status`.
     Status(Vec<EventStatus>),
+    /// To `DeadLetters`.
+    DeadLetters(Vec<Letter>),
+    /// To `DeadLetter`.
+    DeadLetter(Box<Option<Letter>>),
+    /// To `AskPlanStep`.
+    PlanStep(PlanStepAnswer),
+    /// To `DuePlanSteps`.
+    DuePlanSteps(Vec<DueStep>),
 }
 
 /// Stands for an answer that is not out yet.
@@ -240,6 +291,14 @@ impl ModelStore {
             Operation::Park(changes) => Answer::Park(parked::park(tables, now, changes)?),
             Operation::Parked(owner) => Answer::Parked(parked::found(tables, now, &owner)),
             Operation::LoadParked(loads) => Answer::LoadedParked(parked::load(tables, &loads)),
+            Operation::Suspect(left) => {
+                suspects::tell(tables, &left)?;
+                Answer::Done
+            }
+            Operation::ForgetSuspects { owner, offsets } => {
+                suspects::forget(tables, &owner, &offsets);
+                Answer::Done
+            }
             Operation::Resolve {
                 id,
                 resolution,
@@ -264,6 +323,34 @@ impl ModelStore {
                 Answer::Status(timelines::status(tables, &source, &event))
             }
             Operation::Ping => Answer::Done,
+            of_letters => return self.answer_of_letters(now, of_letters),
+        })
+    }
+
+    /// What is asked of dead letters.
+    fn answer_of_letters(
+        &mut self,
+        now: Duration,
+        operation: Operation,
+    ) -> Result<Answer, StoreError> {
+        let tables = &mut self.tables;
+        Ok(match operation {
+            Operation::ProjectLetters(rows) => {
+                letters::project(tables, rows)?;
+                Answer::Done
+            }
+            Operation::DeadLetters(question) => {
+                Answer::DeadLetters(letters::list(tables, &question))
+            }
+            Operation::DeadLetter(id) => Answer::DeadLetter(Box::new(letters::one(tables, &id))),
+            Operation::AskPlanStep { id, kind, actor } => {
+                let at_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+                Answer::PlanStep(letters::ask(tables, at_ms, id, kind, actor))
+            }
+            Operation::DuePlanSteps { owners, rows_max } => {
+                Answer::DuePlanSteps(letters::due(tables, owners, rows_max))
+            }
+            other => unreachable!("{other:?} is answered elsewhere"),
         })
     }
 }

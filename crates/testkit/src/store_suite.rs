@@ -6,11 +6,15 @@
 mod agreement;
 mod claims;
 mod expect;
+mod held;
 mod hostile;
+mod letters;
 mod outcomes;
 mod owners;
 mod parked;
+mod replays;
 mod resolutions;
+mod suspects;
 mod timelines;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -52,6 +56,10 @@ pub fn cases() -> Vec<Case> {
         claims::CASES,
         outcomes::CASES,
         parked::CASES,
+        suspects::CASES,
+        held::CASES,
+        letters::CASES,
+        replays::CASES,
         resolutions::CASES,
         timelines::CASES,
         hostile::CASES,

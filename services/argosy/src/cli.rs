@@ -9,7 +9,10 @@ use argosy_shell::{
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    commands::{config, effects, gateway, migrate, publish, sandbox, timeline, topics, up, worker},
+    commands::{
+        config, dead_letters, effects, gateway, migrate, publish, sandbox, timeline, topics, up,
+        worker,
+    },
     failed::Failed,
     output::{Format, say},
 };
@@ -45,6 +48,7 @@ enum Command {
     Topics(topics::Arguments),
     Publish(publish::Arguments),
     Timeline(timeline::Arguments),
+    DeadLetters(dead_letters::Arguments),
     Effects(effects::Arguments),
     Config(config::Arguments),
 }
@@ -84,6 +88,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Topics(arguments) => topics::run(common, &arguments),
         Command::Publish(arguments) => publish::run(common, &arguments),
         Command::Timeline(arguments) => timeline::run(common, &arguments),
+        Command::DeadLetters(arguments) => dead_letters::run(common, &arguments),
         Command::Effects(arguments) => effects::run(common, &arguments),
         Command::Config(arguments) => config::run(common, &arguments),
     }

@@ -39,6 +39,14 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// What was answered, whatever it is.
+struct Read {
+    status: StatusCode,
+    location: Option<String>,
+    /// Null if it is no JSON.
+    body: Value,
+}
+
 impl GatewayClient {
     /// A client without credentials.
     pub(crate) fn new(place: &Where, config: &Config) -> Result<Self, Failed> {
@@ -101,11 +109,35 @@ impl GatewayClient {
         headers: &[(String, String)],
         body: Vec<u8>,
     ) -> Result<Answer, Failed> {
+        let request = self.posted(segments, headers, body);
+        self.answer(request).await
+    }
+
+    /// POST; what the gateway refuses as things stand (409) is an answer, too.
+    pub(crate) async fn post_or_conflict(
+        &self,
+        segments: &[&str],
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<Result<Answer, Failed>, Failed> {
+        let read = self.read(self.posted(segments, headers, body)).await?;
+        match read.status {
+            StatusCode::CONFLICT => Ok(Err(refusal(read.status, &read.body))),
+            _ => self.judged(read).map(Ok),
+        }
+    }
+
+    fn posted(
+        &self,
+        segments: &[&str],
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> RequestBuilder {
         let mut request = self.request(Method::POST, segments, &[]).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        self.answer(request).await
+        request
     }
 
     fn request(&self, method: Method, segments: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
@@ -125,6 +157,11 @@ impl GatewayClient {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, Failed> {
+        let read = self.read(request).await?;
+        self.judged(read)
+    }
+
+    async fn read(&self, request: RequestBuilder) -> Result<Read, Failed> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the gateway is no vendor: the command line asks it without a journal"
@@ -148,7 +185,19 @@ impl GatewayClient {
             }
             bytes.extend_from_slice(&chunk);
         }
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Read {
+            status,
+            location,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        })
+    }
+
+    fn judged(&self, read: Read) -> Result<Answer, Failed> {
+        let Read {
+            status,
+            location,
+            body,
+        } = read;
         match status {
             _ if status.is_success() && body.is_object() => Ok(Answer { location, body }),
             // Whatever stands before a gateway may fail in its own words, but it knows the gateway's addresses.

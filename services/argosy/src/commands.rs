@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod config;
+pub(crate) mod dead_letters;
 pub(crate) mod effects;
 pub(crate) mod gateway;
 pub(crate) mod migrate;

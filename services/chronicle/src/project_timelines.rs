@@ -1,19 +1,19 @@
 //! Projects a batch of timeline entries into the store's rows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use argosy_events::fleet::v1::{Entry, State, Step, TimelineBatch, step::Kind};
 use argosy_kernel::Death;
-use argosy_outbound::{Dependency, Failure};
+use argosy_outbound::Failure;
 use argosy_runtime::{Context, Event, Handler, Outcome};
 use argosy_store::{Store, StoreError, TimelineRow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::together::{Project, Together};
-
-/// Wait before the store is tried again.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+use crate::{
+    store_down,
+    together::{Project, Together},
+};
 
 /// See the module page.
 #[derive(Debug)]
@@ -90,8 +90,14 @@ fn known(step: &Step) -> Step {
         Some(Kind::Run(run)) => run.outcome = run.outcome().into(),
         Some(Kind::Call(call)) => call.outcome = call.outcome().into(),
         Some(Kind::Settled(settled)) => settled.outcome = settled.outcome().into(),
-        Some(Kind::Accepted(_) | Kind::Received(_) | Kind::Waited(_) | Kind::Emitted(_)) | None => {
-        }
+        Some(
+            Kind::Accepted(_)
+            | Kind::Received(_)
+            | Kind::Replayed(_)
+            | Kind::Waited(_)
+            | Kind::Emitted(_),
+        )
+        | None => {}
     }
     step
 }
@@ -123,8 +129,7 @@ fn classified(error: &StoreError) -> Failure {
     match error {
         StoreError::TooLarge { .. } => Failure::dead(Death::Refused, error.to_string()),
         StoreError::Unavailable(_) | StoreError::Schema { .. } | StoreError::Unreadable(_) => {
-            let store = Dependency("store".into());
-            Failure::dependency_down(&store, STORE_RETRY, error.to_string())
+            store_down(error)
         }
     }
 }

@@ -85,6 +85,16 @@ impl Problem {
         )
     }
 
+    /// 404 for a dead letter.
+    pub(crate) fn no_such_letter() -> Self {
+        Self::not_found("there is no such dead letter; a new one shows within a second")
+    }
+
+    /// 409 of a kind that programs can tell from others.
+    pub(crate) fn refused(kind: &'static str, detail: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, detail)
+    }
+
     /// 409.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)

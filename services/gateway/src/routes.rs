@@ -17,7 +17,10 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    endpoints::{accept_event, effects, event_status, resolve_effect, shopify_webhook, timeline},
+    endpoints::{
+        accept_event, dead_letter, dead_letters, effects, event_status, release_dead_letter,
+        replay_dead_letter, resolve_effect, shopify_webhook, timeline,
+    },
     intake::Intake,
     layers,
     problem::Problem,
@@ -28,6 +31,7 @@ pub(crate) const INTAKES: [&str; 2] = [SHOPIFY, EVENTS];
 
 const SHOPIFY: &str = "/webhooks/shopify";
 const EVENTS: &str = "/v1/events";
+const DEAD_LETTER: &str = "/v1/dead-letters/{worker}/{topic}/{partition}/{offset}";
 
 /// What endpoints work with; clones share it.
 #[derive(Clone)]
@@ -137,6 +141,16 @@ pub fn router(api: Api) -> Router {
         .route("/v1/timelines/{correlation_id}", get(timeline::endpoint))
         .route("/v1/effects", get(effects::endpoint))
         .route("/v1/effects/resolve", post(resolve_effect::endpoint))
+        .route("/v1/dead-letters", get(dead_letters::endpoint))
+        .route(DEAD_LETTER, get(dead_letter::endpoint))
+        .route(
+            &format!("{DEAD_LETTER}/replay"),
+            post(replay_dead_letter::endpoint),
+        )
+        .route(
+            &format!("{DEAD_LETTER}/release"),
+            post(release_dead_letter::endpoint),
+        )
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is nothing at this address"))
         .layer(every_request)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argosy_broker::BrokerError;
 use argosy_events::Envelope;
-use argosy_store::StoreError;
+use argosy_store::{LetterId, PlanStepKind, StoreError};
 use metrics::{counter, histogram};
 
 /// A request was answered.
@@ -197,6 +197,27 @@ impl EffectResolved<'_> {
             actor = self.actor,
             happened = self.happened,
             "an effect was resolved by hand"
+        );
+    }
+}
+
+/// An operator asked the owner of a dead record for something.
+pub(crate) struct PlanStepAsked<'a> {
+    pub(crate) actor: &'a str,
+    pub(crate) id: &'a LetterId,
+    pub(crate) kind: PlanStepKind,
+}
+
+impl PlanStepAsked<'_> {
+    pub(crate) fn emit(&self) {
+        let kind = self.kind.name();
+        counter!("argosy_gateway_plan_steps_asked_total", "kind" => kind).increment(1);
+        tracing::info!(
+            event = "plan_step_asked",
+            actor = self.actor,
+            letter = %self.id,
+            kind,
+            "an operator asked for a dead record"
         );
     }
 }

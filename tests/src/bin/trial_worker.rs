@@ -32,6 +32,9 @@ struct Arguments {
     /// Attempts before a record is dead.
     #[arg(long, default_value_t = 5)]
     attempts_max: u32,
+    /// Later records of a key wait behind its dead one.
+    #[arg(long)]
+    hold_after_dead: bool,
 }
 
 #[tokio::main]
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         session_timeout: Duration::from_millis(arguments.session_timeout_ms),
         run_deadline: Duration::from_millis(arguments.run_deadline_ms),
         attempts_max: arguments.attempts_max,
+        hold_after_dead: arguments.hold_after_dead,
     })
     .await
 }

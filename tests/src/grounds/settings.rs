@@ -22,6 +22,8 @@ pub struct WorkerSettings {
     pub run_deadline_ms: u64,
     /// Attempts before a record is dead.
     pub attempts_max: u32,
+    /// Whether later records of a key wait behind its dead one.
+    pub hold_after_dead: bool,
 }
 
 impl Default for WorkerSettings {
@@ -30,20 +32,23 @@ impl Default for WorkerSettings {
             session_timeout_ms: 6_000,
             run_deadline_ms: 60_000,
             attempts_max: 5,
+            hold_after_dead: false,
         }
     }
 }
 
 impl WorkerSettings {
     pub(super) fn arguments(&self) -> Vec<String> {
-        [
+        let numbers = [
             ("--session-timeout-ms", self.session_timeout_ms),
             ("--run-deadline-ms", self.run_deadline_ms),
             ("--attempts-max", u64::from(self.attempts_max)),
-        ]
-        .iter()
-        .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()])
-        .collect()
+        ];
+        let numbers = numbers
+            .iter()
+            .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]);
+        let hold = self.hold_after_dead.then(|| "--hold-after-dead".to_owned());
+        numbers.chain(hold).collect()
     }
 }
 

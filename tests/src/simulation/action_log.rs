@@ -154,6 +154,9 @@ pub(crate) fn describe_input(input: &PumpInput) -> (&'static str, Option<Partiti
             };
             (verb, Some(*partition), load.0 as i64)
         }
+        Input::PlanSteps {
+            partition, steps, ..
+        } => ("< plan steps", Some(*partition), steps.len() as i64),
         Input::StepsAcknowledged(step) => ("< steps acknowledged", None, step.0 as i64),
         Input::Shutdown => ("< shutdown", None, -1),
         Input::Tick => ("< tick", None, -1),
@@ -193,6 +196,9 @@ pub(crate) fn describe_action(action: &PumpAction) -> (&'static str, Option<Part
             offsets.first().map(|(partition, ..)| *partition),
             offsets.first().map_or(-1, |(_, offset, _)| offset.0),
         ),
+        Action::ForgetSuspects { partition, offsets } => {
+            ("> forget suspects", Some(*partition), offsets.len() as i64)
+        }
         Action::HoldIntake(partition) => ("> hold intake", Some(*partition), -1),
         Action::ResumeIntake(partition) => ("> resume intake", Some(*partition), -1),
         Action::LetGo(revoke) => ("> let go", None, revoke.0 as i64),

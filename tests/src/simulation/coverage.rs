@@ -111,6 +111,16 @@ coverage! {
     parked_lanes_found,
     /// A record came again though the store had it, or had settled it.
     parked_redelivered,
+    /// Records that were running when their process was killed.
+    records_left_running,
+    /// A record ran with nothing beside it, because it was running when a process was killed.
+    ran_alone,
+    /// A record killed the process that ran it.
+    killed_by_a_record,
+    /// Records dead because the process died whenever they ran alone.
+    condemned_by_crashes,
+    /// Suspects that were forgotten.
+    suspects_forgotten,
     /// Runs begun.
     runs,
     /// Records settled as done.
@@ -125,7 +135,7 @@ coverage! {
 
 impl Coverage {
     /// What a thousand seeds must have met, or they were not worth running.
-    pub const REQUIRED: [&'static str; 12] = [
+    pub const REQUIRED: [&'static str; 15] = [
         "lost_assignments",
         "takeovers",
         "rejected_commits",
@@ -138,6 +148,9 @@ impl Coverage {
         "records_loaded",
         "parked_lanes_found",
         "parked_redelivered",
+        "ran_alone",
+        "condemned_by_crashes",
+        "suspects_forgotten",
     ];
 
     /// Which required things never occurred.

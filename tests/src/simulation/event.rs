@@ -11,6 +11,8 @@ use argosy_testkit::{
     store, vendor,
 };
 
+use uuid::Uuid;
+
 use super::plan::{EffectIndex, RecordId, Trouble};
 
 /// One process, for its whole life; a process that starts later is another.
@@ -150,6 +152,10 @@ pub(crate) enum Purpose {
     },
     /// A load of parked rows.
     Load(ParkedLoad),
+    /// What a dead process left behind.
+    Left(Uuid),
+    /// Nobody waits for it.
+    Forget,
     /// A run: recall, claim, or the outcome of a lookup.
     Run(RunId),
     /// A call: its outcome.

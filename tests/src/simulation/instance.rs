@@ -81,6 +81,7 @@ pub(crate) struct Handover {
     pub(crate) epoch: Epoch,
     pub(crate) rest: VecDeque<RunRecord<RecordId>>,
     pub(crate) past: Vec<At>,
+    pub(crate) alone: bool,
     pub(crate) closed: bool,
 }
 

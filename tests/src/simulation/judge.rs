@@ -40,6 +40,8 @@ pub enum Rule {
     OneLiveRunPerKey,
     /// A key's records run in the order of their offsets.
     OffsetsIncrease,
+    /// Nothing runs beside a record that runs alone.
+    SuspectsRunAlone,
     /// Partitions are let go only when no handler of theirs is live.
     LetGoAfterHandlers,
     /// An effect is applied at most once.
@@ -82,6 +84,7 @@ impl fmt::Display for Rule {
             Self::OnlyOwnersCommit => "only the owner commits a partition",
             Self::OneLiveRunPerKey => "per key at most one run is live",
             Self::OffsetsIncrease => "a key's records run in the order of their offsets",
+            Self::SuspectsRunAlone => "nothing runs beside a record that runs alone",
             Self::LetGoAfterHandlers => "partitions are let go only after their handlers ended",
             Self::EffectsAtMostOnce => "an effect is applied at most once",
             Self::CallsDoNotOverlap => "two calls of one effect are never under way at once",

@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) effects: Vec<PlannedEffect>,
     pub(crate) weather: Weather,
     pub(crate) troubles: Vec<Trouble>,
+    /// The record that kills every process that runs it, if there is one.
+    pub(crate) killer: Option<RecordId>,
 }
 
 /// A record to be published, and how its handler will conduct itself.
@@ -177,8 +179,12 @@ impl Plan {
             metadata_bytes_max: if draw.chance(150) { 24 } else { 4_096 },
         };
         let (records, effects) = records::plan(&mut random.fork(2), &group.partitions);
+        let mut deadly = random.fork(5);
+        pump.suspect_wait = deadly.span(Duration::from_millis(200), Duration::from_secs(3));
+        let killer = killer(&mut deadly, &records);
         Self {
             pump,
+            killer,
             group,
             instances: draw.between(2, 3) as usize,
             records,
@@ -206,6 +212,13 @@ impl Plan {
     pub(crate) fn effect(&self, effect: EffectIndex) -> &PlannedEffect {
         &self.effects[effect.0 as usize]
     }
+}
+
+/// In some seeds one record kills its process; one that is run at all.
+fn killer(draw: &mut Random, records: &[PlannedRecord]) -> Option<RecordId> {
+    let chosen = draw.index(records.len());
+    let is_run = records[chosen].skip.is_none();
+    (draw.chance(200) && is_run).then_some(RecordId(chosen as u32))
 }
 
 fn pump_config(draw: &mut Random, topics: u64) -> PumpConfig {

@@ -36,6 +36,19 @@ fn fifty_seeds_break_no_rule() {
         .collect();
     assert!(broken.is_empty(), "{broken:#?}");
     assert_eq!(report.exit_code(), 0);
+    assert!(report.coverage.ran_alone > 0 && report.coverage.condemned_by_crashes > 0);
+}
+
+#[test]
+fn a_suspect_that_runs_beside_others_is_noticed() {
+    let rule = first_broken_rule(|_, actions| {
+        for action in actions {
+            if let Action::Run(dispatch) = action {
+                dispatch.alone = true;
+            }
+        }
+    });
+    assert_eq!(rule, Rule::SuspectsRunAlone);
 }
 
 #[test]
@@ -93,12 +106,16 @@ fn a_commit_past_a_gap_is_noticed() {
 
 #[test]
 fn letting_partitions_go_before_their_handlers_ended_is_noticed() {
-    let rule = first_broken_rule(|input, actions| {
+    // Without a live handler the first thing to be seen is a commit of what another owns.
+    let meddle: Meddle = |input, actions| {
         if let Input::RevokeAsked { revoke, .. } = input {
             actions.push(Action::LetGo(*revoke));
         }
-    });
-    assert_eq!(rule, Rule::LetGoAfterHandlers);
+    };
+    let noticed = (0..SEEDS)
+        .filter_map(|seed| simulate(seed, false, Some(meddle)).violation)
+        .any(|violation| violation.rule == Rule::LetGoAfterHandlers);
+    assert!(noticed);
 }
 
 #[test]

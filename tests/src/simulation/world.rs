@@ -12,7 +12,7 @@ mod vendor_side;
 use std::{collections::BTreeMap, time::Duration};
 
 use argosy_kernel::{Partition, Time, TopicIndex};
-use argosy_store::OwnerKey;
+use argosy_store::{LeftRunning, OwnerKey};
 use argosy_testkit::{
     broker::{ModelBroker, group::Group, member::MemberId},
     clock::VirtualClock,
@@ -84,6 +84,8 @@ pub(crate) struct World {
     members: BTreeMap<MemberId, InstanceId>,
     owner_keys: BTreeMap<Partition, OwnerKey>,
     published: usize,
+    /// What dead processes left running, until the store is told.
+    left: Vec<LeftRunning>,
     triggers: Triggers,
     judge: Judge,
     coverage: Coverage,
@@ -130,6 +132,7 @@ impl World {
             members: BTreeMap::new(),
             owner_keys,
             published: 0,
+            left: Vec::new(),
             triggers: Triggers::new(&plan.troubles),
             judge: Judge::new(&plan),
             coverage: Coverage::default(),

@@ -7,9 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::Epoch;
 use argosy_store::{
-    AuditRow, Claim, ClaimAnswer, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
-    LoadedRow, OutcomeRow, OwnerKey, ParkAnswer, ParkChange, ParkLoad, Postgres, Resolution,
-    Resolved, Store, StoreError, TimelinePlace, TimelineRow,
+    AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
+    LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
+    ParkAnswer, ParkChange, ParkLoad, PlanStepAnswer, PlanStepKind, Postgres, Resolution, Resolved,
+    Store, StoreError, TimelinePlace, TimelineRow,
 };
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -105,6 +106,18 @@ impl Store for PausedStore {
         self.store.load_parked(loads)
     }
 
+    fn suspect(&self, left: LeftRunning) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.suspect(left)
+    }
+
+    fn forget_suspects(
+        &self,
+        owner: OwnerKey,
+        offsets: Vec<i64>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.forget_suspects(owner, offsets)
+    }
+
     fn resolve(
         &self,
         id: EffectId,
@@ -145,6 +158,38 @@ impl Store for PausedStore {
         event: String,
     ) -> BoxFuture<'_, Result<Vec<EventStatus>, StoreError>> {
         self.store.status(source, event)
+    }
+
+    fn project_letters(&self, rows: Vec<LetterRow>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.project_letters(rows)
+    }
+
+    fn dead_letters(
+        &self,
+        question: LetterQuestion,
+    ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
+        self.store.dead_letters(question)
+    }
+
+    fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>> {
+        self.store.dead_letter(id)
+    }
+
+    fn ask_plan_step(
+        &self,
+        id: LetterId,
+        kind: PlanStepKind,
+        actor: String,
+    ) -> BoxFuture<'_, Result<PlanStepAnswer, StoreError>> {
+        self.store.ask_plan_step(id, kind, actor)
+    }
+
+    fn due_plan_steps(
+        &self,
+        owners: Vec<OwnerKey>,
+        rows_max: u32,
+    ) -> BoxFuture<'_, Result<Vec<DueStep>, StoreError>> {
+        self.store.due_plan_steps(owners, rows_max)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

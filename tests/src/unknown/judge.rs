@@ -78,6 +78,7 @@ mod tests {
 
     fn receipt(reference: &str, effect: &str) -> Receipt {
         Receipt {
+            received_at: 0,
             our_reference: reference.into(),
             order_id: "A-1".into(),
             effect: effect.into(),

@@ -64,10 +64,12 @@ async fn resolve_one(
         wrong.push(format!("could not be resolved: {said}"));
         return Ok(wrong);
     }
-    let opposite = if answer.is_some() { None } else { Some("null") };
-    let (succeeded, said) = say(grounds, group, case, opposite)?;
-    if succeeded {
-        wrong.push(format!("was resolved once more, the other way: {said}"));
+    // What happened cannot be taken back; that it did not may still be corrected, until it is called again.
+    if answer.is_some() {
+        let (succeeded, said) = say(grounds, group, case, None)?;
+        if succeeded {
+            wrong.push(format!("what happened was taken back: {said}"));
+        }
     }
     let after = grounds
         .effect(&group.name, &case.event)

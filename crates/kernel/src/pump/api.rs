@@ -9,7 +9,9 @@ use crate::{
         StepNumber,
     },
     ledger::MapFault,
-    pump::parking::{ParkFault, ParkNumber, ParkWrite, ParkedLoad, ParkedRecord, ParkedState},
+    pump::parking::{
+        ParkFault, ParkNumber, ParkWrite, ParkedLoad, ParkedRecord, ParkedState, PlanStep,
+    },
 };
 
 /// Where a run stands: enough to tell it from every other run of this instance.
@@ -139,6 +141,15 @@ pub enum Input<R, X> {
         /// The rows; none if there are none.
         result: Result<Vec<ParkedRecord<R>>, ParkFault>,
     },
+    /// Plan steps of a partition that are due. One that is under way already may come again.
+    PlanSteps {
+        /// Which partition.
+        partition: Partition,
+        /// The assignment under which they were asked for.
+        assignment: Assignment,
+        /// The steps.
+        steps: Vec<PlanStep>,
+    },
     /// All settlements up to and including this number are acknowledged on the timelines topic.
     StepsAcknowledged(StepNumber),
     /// The process wants to stop: drain, commit, [`Action::Leave`].
@@ -250,6 +261,8 @@ pub struct RunRecord<R> {
 pub struct Dispatch<R> {
     /// The epoch under which its claims are made.
     pub epoch: Epoch,
+    /// It is the only one that runs in this instance: if the process dies now, that is this record's doing.
+    pub alone: bool,
     /// The records, in offset order; never empty.
     pub records: Vec<RunRecord<R>>,
 }
@@ -323,6 +336,13 @@ pub enum Action<R, X> {
     Park(ParkWrite<R>),
     /// Read a parked lane's oldest rows that are not settled; answered by `ParkedLoaded`.
     LoadParked(ParkedLoad),
+    /// These are suspects no more: the store may forget them. Not answered.
+    ForgetSuspects {
+        /// Which partition.
+        partition: Partition,
+        /// Which records.
+        offsets: Vec<Offset>,
+    },
     /// A record settled. Its step must reach the timelines topic before `StepsAcknowledged(step)`.
     Settled {
         /// Which record.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
+    alone::Suspects,
     api::At,
     lane::{Queued, State},
     lanes::{LaneIndex, Lanes},
@@ -84,13 +85,15 @@ pub(super) struct Assigned<R, X> {
     pub(super) convoy_timer: Option<Time>,
     /// What is to be written to the parked rows.
     pub(super) outbox: Outbox<R>,
-    /// Lanes whose head is running, being published or dead-lettered, by that head.
+    /// Records that were running when a process died.
+    pub(super) suspects: Suspects,
+    /// Lanes whose head is running, being published, dead-lettered or held, by that head.
     pub(super) busy: BTreeMap<Offset, LaneIndex>,
     pub(super) skips: VecDeque<SkipQueued<R>>,
     pub(super) held: Held,
     pub(super) intake_held: bool,
     pub(super) running: usize,
-    /// Lanes being published or dead-lettered.
+    /// Lanes being published, dead-lettered or held.
     pub(super) writing: usize,
     /// Settlements whose step is not acknowledged.
     pub(super) unacknowledged: usize,
@@ -119,6 +122,7 @@ impl<R, X> Assigned<R, X> {
             convoys: Convoys::default(),
             convoy_timer: None,
             outbox: Outbox::default(),
+            suspects: Suspects::default(),
             busy: BTreeMap::new(),
             skips: VecDeque::new(),
             held: Held::default(),

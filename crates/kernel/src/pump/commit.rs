@@ -285,5 +285,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 }
             }
         }
+        if accepted {
+            self.forget_passed_suspects(partition);
+        }
     }
 }

@@ -60,10 +60,17 @@ pub struct PumpConfig {
     pub write_retry: Duration,
     /// Bytes of commit metadata that the broker takes.
     pub metadata_bytes_max: usize,
+    /// How long a suspect waits, from when its partition is owned, before it runs alone: others get through between
+    /// two deaths.
+    pub suspect_wait: Duration,
+    /// Deaths of the process while a record ran alone, after which the record is dead; at least 1.
+    pub deaths_max: u32,
     /// Retries.
     pub retry: RetryPolicy,
     /// Parking; `None` if lanes wait in memory alone.
     pub parking: Option<ParkingConfig>,
+    /// Whether later records of a key wait behind its dead one until an operator ends that; needs parking.
+    pub hold_after_dead: bool,
 }
 
 impl PumpConfig {
@@ -84,6 +91,8 @@ impl PumpConfig {
             run_deadline: Duration::from_secs(60),
             write_retry: Duration::from_millis(500),
             metadata_bytes_max: 4_096,
+            suspect_wait: Duration::from_secs(5),
+            deaths_max: 3,
             retry: RetryPolicy {
                 attempts_max: 5,
                 base: Duration::from_millis(200),
@@ -91,6 +100,7 @@ impl PumpConfig {
                 age_max: Duration::from_secs(3_600),
             },
             parking: None,
+            hold_after_dead: false,
         }
     }
 }

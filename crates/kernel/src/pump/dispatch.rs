@@ -1,6 +1,6 @@
 //! Ready lanes are handed over: round robin over partitions, first come first served within one.
 //!
-//! Invariant: at most `running_max` lanes run, and a record that ran before is handed over alone.
+//! Invariant: at most `running_max` lanes run, and a record that ran before is handed over without others.
 
 use super::{Action, At, Dispatch, Pump, RunRecord, lane::State, lanes::LaneIndex};
 use crate::ids::{Epoch, Partition, Time};
@@ -24,8 +24,17 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// Hands lanes over until none is ready or the instance is full.
+    /// Hands over what may run: a suspect alone, or others.
     pub(super) fn dispatch(&mut self, now: Time) {
+        if !self.lets_one_run_alone(now) {
+            self.dispatch_ready(now);
+            // The time of one of them may have come.
+            self.lets_one_run_alone(now);
+        }
+    }
+
+    /// Hands lanes over until none is ready or the instance is full.
+    fn dispatch_ready(&mut self, now: Time) {
         while self.running < self.config.running_max {
             let Some(partition) = self.turn.pop_front() else {
                 return;
@@ -37,7 +46,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             let Some(epoch) = assigned.open_epoch() else {
                 continue;
             };
-            if let Some(index) = assigned.lanes.next_ready() {
+            if let Some(index) = assigned.lanes.next_ready()
+                && !self.set_aside(partition, index, now)
+            {
                 self.hand_over(partition, index, epoch, now);
             }
             self.open(partition);
@@ -45,21 +56,30 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     }
 
     /// Hands over a lane's head, and what may follow it.
-    fn hand_over(&mut self, partition: Partition, index: LaneIndex, epoch: Epoch, now: Time) {
+    pub(super) fn hand_over(
+        &mut self,
+        partition: Partition,
+        index: LaneIndex,
+        epoch: Epoch,
+        now: Time,
+    ) {
+        let alone = self.alone.is_running();
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
         let assignment = assigned.assignment;
+        let suspects = &assigned.suspects;
         let lane = assigned.lanes.lane_mut(index);
         let records_max = match lane.head.first_run {
-            None => self.config.dispatch_records_max,
-            Some(_) => 1,
+            None if !alone => self.config.dispatch_records_max,
+            _ => 1,
         };
         let attempts = lane.head.attempts;
         let records: Vec<RunRecord<R>> = lane
             .queue
             .iter()
             .take(records_max)
+            .take_while(|record| !suspects.has(record.offset))
             .map(|record| RunRecord {
                 at: At {
                     partition,
@@ -84,6 +104,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         self.running += 1;
         let deadline = now.plus(self.config.run_deadline);
         assigned.set_timer(&mut self.timers, partition, index, Some(deadline));
-        self.actions.push(Action::Run(Dispatch { epoch, records }));
+        self.actions.push(Action::Run(Dispatch {
+            epoch,
+            alone,
+            records,
+        }));
     }
 }

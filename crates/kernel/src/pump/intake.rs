@@ -8,7 +8,7 @@ use super::{
     lane::Queued,
 };
 use crate::{
-    ids::{LaneKey, Partition, Time},
+    ids::{LaneKey, Offset, Partition, Time},
     ledger::Charge,
 };
 
@@ -33,11 +33,12 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             }
             assigned.held.records += 1;
             assigned.held.bytes = assigned.held.bytes.saturating_add(record.bytes);
-            let key = lane_key(self.config.order, &record);
+            let key = lane_key(self.config.order, record.offset, &record.lane);
             let queued = Queued {
                 offset: record.offset,
                 bytes: record.bytes,
                 is_stored: false,
+                is_replayed: false,
                 body: record.body,
             };
             match record.skip {
@@ -123,10 +124,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 }
 
 /// The lane of a record under the worker's order.
-fn lane_key<R>(order: Order, record: &Record<R>) -> LaneKey {
-    match (order, &record.lane) {
+pub(super) fn lane_key(order: Order, offset: Offset, lane: &LaneKey) -> LaneKey {
+    match (order, lane) {
         (Order::Partition, _) => LaneKey::Whole,
-        (Order::None, _) | (Order::Key, LaneKey::Keyless(_)) => LaneKey::Keyless(record.offset),
+        (Order::None, _) | (Order::Key, LaneKey::Keyless(_)) => LaneKey::Keyless(offset),
         (Order::Key, key) => key.clone(),
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Queued<R> {
     pub(super) bytes: usize,
     /// It came out of the store: its row is settled, not its offset.
     pub(super) is_stored: bool,
+    /// It was dead before: an operator had it replayed.
+    pub(super) is_replayed: bool,
     pub(super) body: R,
 }
 
@@ -77,6 +79,8 @@ pub(super) enum State<X> {
     },
     Publishing(X),
     DeadLettering(Letter<X>),
+    /// The dead letter is acknowledged, the hold of its key is not durable yet.
+    Holding(Death),
     Waiting {
         cause: Waiting,
         since: Time,

@@ -53,7 +53,7 @@ impl<R, X> Lanes<R, X> {
 
     /// Takes out a lane that neither runs nor is being written, with all that it holds.
     pub(super) fn take(&mut self, index: LaneIndex) -> (LaneKey, Head, VecDeque<Queued<R>>) {
-        self.ready.retain(|&ready| ready != index);
+        self.leave_line(index);
         let lane = &mut self.slots[index.0];
         let key = lane.key.clone();
         let head = std::mem::take(&mut lane.head);
@@ -78,6 +78,11 @@ impl<R, X> Lanes<R, X> {
 
     pub(super) fn lane_mut(&mut self, index: LaneIndex) -> &mut Lane<R, X> {
         &mut self.slots[index.0]
+    }
+
+    /// Takes a lane out of the ready line, if it stands there.
+    pub(super) fn leave_line(&mut self, index: LaneIndex) {
+        self.ready.retain(|&ready| ready != index);
     }
 
     /// The next ready lane, taken out of the line.

@@ -3,7 +3,7 @@
 //! Invariant: nothing of a partition runs before its owner row is ours and every older run of it has answered, nor
 //! what the group has committed by the time that row is taken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{
     Abort, Action, At, Committed, Pump,
@@ -72,21 +72,24 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if !first {
             self.forget_parked(partition);
         }
+        let rows: BTreeSet<Offset> = parked.offsets.iter().copied().collect();
         if let Some(assigned) = self.partitions.get_mut(&partition) {
             let cleared = assigned.ledger.cleared();
             // Settled ones among them go once the group has passed them; those that wait stay whatever it passes.
-            assigned.outbox.tombstones = parked.offsets.iter().copied().collect();
+            assigned.outbox.tombstones = rows.clone();
             assigned.ledger.store_has(parked.offsets);
             if assigned.ledger.cleared() > cleared {
                 self.commits.mark(partition, assigned);
             }
         }
+        let position = committed.as_ref().map(|committed| committed.offset);
         match committed {
             Some(committed) if first => self.restore(partition, committed),
             Some(committed) => self.catch_up(partition, committed),
             None => {}
         }
         self.discard_clear(partition);
+        self.suspect(partition, parked.suspects, position, &rows, now);
         self.find_parked(partition, parked.lanes, now);
         self.open(partition);
     }

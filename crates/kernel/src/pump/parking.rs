@@ -6,14 +6,17 @@
 mod api;
 mod convoy;
 mod enter;
+mod hold;
 mod leave;
+mod outbox;
+mod replay;
 mod stays;
 mod write;
 
 pub use api::{
-    Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
-    ParkedState, ParkingConfig,
+    Hold, Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, ParkingConfig, PlanStep, PlanStepKind, Replay,
 };
 pub(super) use convoy::{Awaited, Convoys};
+pub(super) use outbox::Outbox;
 pub(super) use stays::{Stay, StayIndex, Stays};
-pub(super) use write::Outbox;

@@ -44,6 +44,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             }
             RunEnd::Deferred { cause, wait } => {
                 self.end_dispatch(at, index);
+                if cause == Waiting::Suspect {
+                    self.suspect_again(at);
+                }
                 self.wait(partition, index, cause, wait, Next::Run, now);
             }
             RunEnd::Dead { cause, residue } => {
@@ -164,6 +167,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         assigned.busy.remove(&at.offset);
         assigned.running = assigned.running.saturating_sub(1);
         self.running = self.running.saturating_sub(1);
+        self.consider_replays(at.partition);
         abort
     }
 

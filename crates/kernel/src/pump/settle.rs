@@ -34,7 +34,11 @@ enum Clears {
     /// The offset.
     Offset,
     /// The row in the store.
-    Row(StayIndex),
+    Row {
+        stay: StayIndex,
+        /// It was dead before.
+        is_revived: bool,
+    },
     /// Nothing any more: the rows were read again meanwhile.
     Nothing,
 }
@@ -60,10 +64,13 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         assigned.busy.remove(&record.offset);
+        assigned.suspects.acquit(record.offset);
         let clears = if record.is_stored {
             let key = lane.key.clone();
-            let stay = self.settle_stored(partition, &key, record.bytes);
-            stay.map_or(Clears::Nothing, Clears::Row)
+            match self.settle_stored(partition, &key, &record, settle) {
+                Some((stay, is_revived)) => Clears::Row { stay, is_revived },
+                None => Clears::Nothing,
+            }
         } else {
             Clears::Offset
         };
@@ -122,7 +129,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                         self.commits.mark(at.partition, assigned);
                     }
                 }
-                Clears::Row(stay) => self.bury(at.partition, stay, at.offset),
+                Clears::Row { stay, is_revived } => {
+                    self.bury(at.partition, stay, at.offset, is_revived);
+                }
                 Clears::Nothing => {}
             }
         }
@@ -131,7 +140,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     /// The rows of a partition are read again: what settled among them may be run again.
     pub(super) fn forget_rows(&mut self, partition: Partition) {
         for told in &mut self.steps.open {
-            if told.at.partition == partition && matches!(told.clears, Clears::Row(_)) {
+            if told.at.partition == partition && matches!(told.clears, Clears::Row { .. }) {
                 told.clears = Clears::Nothing;
             }
         }

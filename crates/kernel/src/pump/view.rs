@@ -20,6 +20,8 @@ pub enum LaneState {
     Publishing,
     /// Its dead letter is being written.
     DeadLettering,
+    /// The hold of its key is being written.
+    Holding,
     /// It waits.
     Waiting {
         /// Why.
@@ -27,6 +29,15 @@ pub enum LaneState {
         /// Until when.
         until: Time,
     },
+}
+
+/// What waits of a partition in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parked {
+    /// Keys.
+    pub keys: usize,
+    /// The size of their records.
+    pub bytes: usize,
 }
 
 /// One lane.
@@ -80,6 +91,39 @@ impl<R, X> Pump<R, X> {
         assigned.map(|assigned| assigned.held).unwrap_or_default()
     }
 
+    /// What waits of a partition in the store.
+    pub fn in_store(&self, partition: Partition) -> Parked {
+        let assigned = self.partitions.get(&partition);
+        assigned.map_or_else(Parked::default, |assigned| Parked {
+            keys: assigned.stays.keys(),
+            bytes: assigned.stays.bytes(),
+        })
+    }
+
+    /// Why no more records of a partition are taken in, if none are: what its budget is used up by.
+    pub fn intake_held(&self, partition: Partition) -> Option<Waiting> {
+        let assigned = self.partitions.get(&partition)?;
+        if !assigned.intake_held {
+            return None;
+        }
+        let Some(parking) = self.config.parking else {
+            return Some(Waiting::Backlog);
+        };
+        if assigned.outbox.retry_at.is_some() {
+            return Some(Waiting::Dependency("store".into()));
+        }
+        let stored = self.partitions.values().map(|of| of.stays.bytes());
+        let is_full = assigned.stays.keys() >= parking.keys_max
+            || stored.sum::<usize>() >= parking.bytes_max
+            || self.parking_full.contains(&partition);
+        let cause = if is_full {
+            Waiting::ParkedFull
+        } else {
+            Waiting::Backlog
+        };
+        Some(cause)
+    }
+
     /// Runs of a partition that have not answered, those of earlier assignments included.
     pub fn live_runs(&self, partition: Partition) -> usize {
         let current = self.partitions.get(&partition);
@@ -94,7 +138,10 @@ impl<R, X> Pump<R, X> {
         match &assigned.ownership {
             _ if assigned.drain.is_some() => Some(Waiting::Draining),
             Ownership::Refused { cause, .. } => Some(cause.clone()),
-            Ownership::Owned(_) if !assigned.quiescing => None,
+            Ownership::Owned(_) if !assigned.quiescing => {
+                let kept = self.alone.keeps_others_waiting();
+                kept.then_some(Waiting::Suspect)
+            }
             Ownership::Owned(_) | Ownership::Asked | Ownership::Fenced => {
                 Some(Waiting::Unassigned(assigned.assignment))
             }
@@ -108,6 +155,7 @@ fn view<X>(state: &State<X>) -> LaneState {
         State::Running { since, .. } => LaneState::Running { since: *since },
         State::Publishing(_) => LaneState::Publishing,
         State::DeadLettering(_) => LaneState::DeadLettering,
+        State::Holding(_) => LaneState::Holding,
         State::Waiting { cause, until, .. } => LaneState::Waiting {
             cause: cause.clone(),
             until: *until,

@@ -34,6 +34,20 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             self.park(partition, index, &cause, wait, now);
             return;
         }
+        self.wait_here(partition, index, cause, wait, next, now);
+    }
+
+    /// Lets a lane wait in memory.
+    pub(super) fn wait_here(
+        &mut self,
+        partition: Partition,
+        index: LaneIndex,
+        cause: Waiting,
+        wait: Duration,
+        next: Next<X>,
+        now: Time,
+    ) {
+        let wait = wait.max(WAIT_MIN);
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
@@ -130,6 +144,6 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 fn excuses(cause: &Waiting) -> bool {
     matches!(
         cause,
-        Waiting::Dependency(_) | Waiting::Quota(_) | Waiting::Claimed
+        Waiting::Dependency(_) | Waiting::Quota(_) | Waiting::Claimed | Waiting::Suspect
     )
 }

@@ -61,7 +61,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 attempts: letter.attempts,
                 residue: letter.residue.clone(),
             }),
-            State::Ready | State::Running { .. } | State::Waiting { .. } => return,
+            State::Ready | State::Running { .. } | State::Holding(_) | State::Waiting { .. } => {
+                return;
+            }
         }
         lane.state = state;
         assigned.busy.insert(at.offset, index);
@@ -102,6 +104,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         match result {
+            Ok(()) if self.is_to_hold(at.partition, index) => {
+                self.begin_hold(at, index, letter.cause);
+            }
             Ok(()) => {
                 self.settle_head(at.partition, index, Settle::Dead(letter.cause));
                 self.line_up(at.partition, index);
@@ -116,7 +121,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     }
 
     /// Takes a lane out of the write that was answered; `None` if it is in no such write.
-    fn end_write(
+    pub(super) fn end_write(
         &mut self,
         at: At,
         wanted: impl Fn(&State<X>) -> bool,
@@ -130,6 +135,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let state = std::mem::replace(&mut lane.state, State::Ready);
         assigned.busy.remove(&at.offset);
         assigned.writing = assigned.writing.saturating_sub(1);
+        self.consider_replays(at.partition);
         Some((index, state))
     }
 
@@ -145,11 +151,15 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             .collect();
         for (offset, index) in busy {
             let state = &assigned.lanes.lane(index).state;
-            if matches!(state, State::Publishing(_) | State::DeadLettering(_)) {
+            if matches!(
+                state,
+                State::Publishing(_) | State::DeadLettering(_) | State::Holding(_)
+            ) {
                 assigned.busy.remove(&offset);
                 assigned.lanes.line_up(index);
             }
         }
         assigned.writing = 0;
+        assigned.outbox.give_up_holds();
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use argosy_kernel::{
     Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey,
     Offset, Order, ParkedState, Partition, Pump, PumpConfig, Record, RevokeNumber, RunEnd,
-    StepNumber, Time, TopicIndex, Waiting, WriteFault,
+    StepNumber, Suspect, Time, TopicIndex, Waiting, WriteFault,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -81,6 +81,10 @@ fn ends() -> impl Strategy<Value = RunEnd<&'static str>> {
             cause: Waiting::Quota("shop".into()),
             wait,
         }),
+        waits().prop_map(|wait| RunEnd::Deferred {
+            cause: Waiting::Suspect,
+            wait,
+        }),
         Just(RunEnd::Dead {
             cause: Death::Invalid,
             residue: "fault",
@@ -101,6 +105,13 @@ fn write_results() -> impl Strategy<Value = Result<(), WriteFault>> {
     ]
 }
 
+/// Known and unknown offsets, the same one twice, any number of deaths.
+fn suspects() -> impl Strategy<Value = Vec<Suspect>> {
+    let deaths = prop_oneof![0_u32..5, Just(u32::MAX)];
+    let suspect = (offsets(), deaths).prop_map(|(offset, deaths)| Suspect { offset, deaths });
+    vec(suspect, 0..6)
+}
+
 fn inputs() -> impl Strategy<Value = In> {
     let committed =
         (offsets(), ".{0,20}").prop_map(|(offset, metadata)| Committed { offset, metadata });
@@ -114,13 +125,16 @@ fn inputs() -> impl Strategy<Value = In> {
         6 => vec(records(), 0..12).prop_map(Input::Records),
         3 => (assignments(), vec(partitions(), 0..3))
             .prop_map(|(assignment, partitions)| Input::Assigned { assignment, partitions }),
-        4 => (partitions(), assignments(), -1_i64..5, proptest::option::of(committed)).prop_map(
-            |(partition, assignment, epoch, committed)| Input::Owned {
+        4 => (partitions(), assignments(), -1_i64..5, proptest::option::of(committed), suspects()).prop_map(
+            |(partition, assignment, epoch, committed, suspects)| Input::Owned {
                 partition,
                 assignment,
                 epoch: Epoch(epoch),
                 committed,
-                parked: ParkedState::default(),
+                parked: ParkedState {
+                    suspects,
+                    ..ParkedState::default()
+                },
             }
         ),
         1 => (partitions(), assignments()).prop_map(|(partition, assignment)| Input::NotOwned {
@@ -173,6 +187,8 @@ fn configs() -> impl Strategy<Value = PumpConfig> {
                 config.run_deadline = short;
                 config.drain_budget = short;
                 config.commit_every = short;
+                config.suspect_wait = short;
+                config.deaths_max = attempts_max;
                 config.metadata_bytes_max = 30;
                 config.retry.attempts_max = attempts_max;
                 config.retry.base = short;

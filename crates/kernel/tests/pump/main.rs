@@ -1,8 +1,10 @@
 //! The pump through its public face: what it does with each input, rule by rule and scenario by scenario.
 
+mod alone;
 mod commits;
 mod drains;
 mod fences;
+mod hold;
 mod hostile;
 mod intake;
 mod model;
@@ -10,6 +12,7 @@ mod order;
 mod owners;
 mod parking;
 mod retries;
+mod rows;
 mod seen;
 mod world;
 mod writes;

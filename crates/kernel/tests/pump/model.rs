@@ -5,14 +5,16 @@
 
 mod group;
 mod judge;
+mod operator;
 mod rows;
+mod suspects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use argosy_kernel::{
     Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, LaneKey, Offset,
-    ParkWrite, ParkedLoad, ParkingConfig, Partition, Pump, PumpConfig, Record, RunEnd, StepNumber,
-    Time, Waiting, WriteFault,
+    ParkWrite, ParkedLoad, ParkingConfig, Partition, PlanStep, Pump, PumpConfig, Record, RunEnd,
+    StepNumber, Time, Waiting, WriteFault,
 };
 use proptest::prelude::*;
 
@@ -49,8 +51,25 @@ struct Shell {
     /// The newest epoch of each partition.
     epochs: BTreeMap<Partition, i64>,
     rows: BTreeMap<(Partition, i64), rows::Row>,
+    /// Keys that are held, by their dead record.
+    holds: BTreeMap<(Partition, LaneKey), i64>,
+    /// Records whose letter is acknowledged, and whether they are dead still.
+    letters: BTreeMap<(Partition, i64), bool>,
+    /// Open plan steps.
+    steps: BTreeMap<i64, (Partition, PlanStep)>,
+    step: i64,
+    parks: bool,
+    holds_keys: bool,
+    held_keys: usize,
+    replayed: usize,
     /// Records that were parked.
     parked: usize,
+    /// What the owner was told and did not run yet, with its deaths.
+    suspects: BTreeMap<(Partition, i64), u32>,
+    /// The last one that ran alone.
+    alone: Option<(At, u32)>,
+    ran_alone: usize,
+    condemned: BTreeSet<(Partition, i64)>,
     owed: Vec<Owed>,
     /// By partition: the next offset to deliver, while it is assigned.
     position: BTreeMap<Partition, i64>,
@@ -79,14 +98,26 @@ fn lane_of(offset: i64) -> LaneKey {
 impl Shell {
     fn new(seed: u64, config: PumpConfig) -> Self {
         Self {
-            pump: Pump::new(config, seed),
             now: Time::default(),
             random: seed,
             assignment: 0,
             epoch: 0,
             epochs: BTreeMap::new(),
             rows: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            letters: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            step: 0,
+            parks: config.parking.is_some(),
+            holds_keys: config.hold_after_dead,
+            held_keys: 0,
+            replayed: 0,
+            pump: Pump::new(config, seed),
             parked: 0,
+            suspects: BTreeMap::new(),
+            alone: None,
+            ran_alone: 0,
+            condemned: BTreeSet::new(),
             owed: Vec::new(),
             position: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -138,6 +169,7 @@ impl Shell {
             9 | 10 => self.acknowledge(),
             11 => self.pass(),
             12 => self.rebalance(),
+            _ if self.parks && self.chance(30) => self.operate(),
             _ if self.chance(15) => self.revoke_or_lose(),
             _ => self.answer(),
         }
@@ -183,6 +215,9 @@ impl Shell {
             }
             Owed::DeadLetter(at) => {
                 let result = self.write_result();
+                if result.is_ok() {
+                    self.letters.insert((at.partition, at.offset.0), true);
+                }
                 self.on(Input::DeadLettered { at, result });
             }
             Owed::Owner(partition, assignment) => self.answer_owner(partition, assignment),
@@ -194,6 +229,7 @@ impl Shell {
 
     fn end_run(&mut self, mut rest: Vec<At>) {
         let at = rest.remove(0);
+        let refused = self.refuse_to_run_alone(at);
         let end = match self.draw(if self.calm { 4 } else { 10 }) {
             0..=2 => RunEnd::Done { emits: None },
             3 => RunEnd::Done {
@@ -223,6 +259,7 @@ impl Shell {
                 residue: "dropped",
             },
         };
+        let end = refused.unwrap_or(end);
         let goes_on = matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
         if goes_on && !rest.is_empty() {
             self.owed.push(Owed::Run(rest));
@@ -252,7 +289,8 @@ impl Shell {
         self.epochs.insert(partition, self.epoch);
         // What settled without a tombstone runs again.
         self.lane_position.retain(|(of, _), _| *of != partition);
-        let parked = self.found(partition);
+        let mut parked = self.found(partition);
+        parked.suspects = self.draw_suspects(partition, assignment);
         let committed = self
             .committed
             .get(&partition)
@@ -322,14 +360,17 @@ impl Shell {
                 .values()
                 .filter(|(offset, _)| *offset >= RECORDS)
                 .count();
-            if done == 2 && self.rows.values().all(|row| row.is_settled) {
+            let waits = self.rows.values().any(|row| !row.is_settled);
+            if done == 2 && !waits && self.holds.is_empty() && self.steps.is_empty() {
                 break;
             }
             assert!(
                 round < 19_999,
-                "not settled: {:?} {:?} {:?}",
+                "not settled: {:?} {:?} {:?} {:?} {:?}",
                 self.committed,
                 self.owed,
+                self.holds,
+                self.steps,
                 self.rows
                     .iter()
                     .filter(|(_, row)| !row.is_settled)
@@ -337,6 +378,9 @@ impl Shell {
             );
             self.turn();
             self.acknowledge();
+            if round % 20 == 0 {
+                self.release_all();
+            }
             if round % 10 == 0 {
                 self.now = self.now.plus(millis(200));
                 self.on(Input::Tick);
@@ -362,12 +406,14 @@ impl Shell {
     }
 }
 
-fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
+fn judge_seed(seed: u64, parking: Option<ParkingConfig>, hold_after_dead: bool) -> Shell {
     let config = PumpConfig {
+        hold_after_dead,
         running_max: 5,
         dispatch_records_max: 3,
         partition_records_max: 12,
         parking,
+        suspect_wait: millis(500),
         ..config()
     };
     let mut shell = Shell::new(seed, config);
@@ -376,7 +422,7 @@ fn judge_seed(seed: u64, parking: Option<ParkingConfig>) -> usize {
         shell.turn();
     }
     shell.wind_up();
-    shell.parked
+    shell
 }
 
 /// Small limits, so that all of them are met.
@@ -398,17 +444,41 @@ proptest! {
 
     #[test]
     fn whatever_the_order_of_answers_nothing_is_lost_passed_over_or_run_twice_at_once(seed: u64) {
-        judge_seed(seed, None);
+        judge_seed(seed, None, false);
     }
 
     #[test]
     fn what_is_parked_on_the_way_is_neither_lost_nor_overtaken(seed: u64) {
-        judge_seed(seed, Some(narrow()));
+        judge_seed(seed, Some(narrow()), false);
+    }
+
+    #[test]
+    fn behind_a_dead_record_its_key_waits_until_an_operator_ends_that(seed: u64) {
+        judge_seed(seed, Some(narrow()), true);
     }
 }
 
 #[test]
-fn the_seeds_do_park() {
-    let parked: usize = (0..20).map(|seed| judge_seed(seed, Some(narrow()))).sum();
+fn the_seeds_do_park_hold_and_replay() {
+    let shells: Vec<Shell> = (0..20)
+        .map(|seed| judge_seed(seed, Some(narrow()), true))
+        .collect();
+    let sum = |of: fn(&Shell) -> usize| shells.iter().map(of).sum::<usize>();
+    let (parked, held, replayed) = (
+        sum(|shell| shell.parked),
+        sum(|shell| shell.held_keys),
+        sum(|shell| shell.replayed),
+    );
     assert!(parked > 200, "{parked}");
+    assert!(held > 50, "{held}");
+    assert!(replayed > 20, "{replayed}");
+}
+
+#[test]
+fn the_seeds_do_run_suspects_alone_and_condemn_some() {
+    let shells = (0..20).map(|seed| judge_seed(seed, None, false));
+    let (alone, condemned) = shells.fold((0, 0), |(alone, condemned), shell| {
+        (alone + shell.ran_alone, condemned + shell.condemned.len())
+    });
+    assert!(alone > 50 && condemned > 20, "{alone} {condemned}");
 }

@@ -1,15 +1,16 @@
 //! Lanes that will not run soon go to the store, whole and in order, and come back head first.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use argosy_kernel::{
-    Action, CommitResult, Committed, Epoch, Input, LaneKey, Offset, ParkFault, ParkWrite,
-    ParkedLane, ParkedLoad, ParkedRecord, ParkedState, ParkingConfig, PumpConfig, Waiting,
+    Action, CommitResult, Committed, Epoch, Input, Offset, ParkFault, Parked, ParkingConfig,
+    PumpConfig, Waiting,
 };
 
 use crate::{
+    rows::Rows,
     seen::runs,
-    world::{Act, DONE, P0, World, config, deferred, failed_until, millis},
+    world::{Act, DONE, P0, P1, World, config, deferred, failed_until, key, millis, record},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -18,127 +19,6 @@ fn parking() -> PumpConfig {
     PumpConfig {
         parking: Some(ParkingConfig::default()),
         ..config()
-    }
-}
-
-/// A store for one partition that does what it is told, when the test lets it.
-#[derive(Default)]
-struct Rows {
-    /// By offset: key, attempts, settled.
-    rows: BTreeMap<i64, (LaneKey, u32, bool)>,
-    asked: Vec<ParkWrite<i64>>,
-    loads: Vec<ParkedLoad>,
-}
-
-impl Rows {
-    /// Takes what the pump asks for out of its actions.
-    fn hear(&mut self, actions: &[Act]) {
-        for action in actions {
-            match action {
-                Action::Park(write) => self.asked.push(write.clone()),
-                Action::LoadParked(load) => self.loads.push(load.clone()),
-                _ => {}
-            }
-        }
-    }
-
-    fn write(&mut self, write: &ParkWrite<i64>) {
-        for record in &write.records {
-            let row = (record.key.clone(), 0, false);
-            self.rows.entry(record.offset.0).or_insert(row);
-        }
-        for look in &write.looks {
-            if let Some(row) = self.rows.get_mut(&look.offset.0) {
-                row.1 = look.attempts;
-            }
-        }
-        for offset in &write.settled {
-            let row = self.rows.get_mut(&offset.0);
-            row.expect("only what is parked is buried").2 = true;
-        }
-        if let Some(passed) = write.passed {
-            self.rows
-                .retain(|&offset, (_, _, settled)| !*settled || offset >= passed.0);
-        }
-    }
-
-    /// Does everything that was asked, and what follows from it; returns all that the pump then did.
-    fn serve(&mut self, world: &mut World) -> Vec<Act> {
-        let mut done = Vec::new();
-        loop {
-            let input = if !self.asked.is_empty() {
-                let write = self.asked.remove(0);
-                self.write(&write);
-                Input::Parked {
-                    partition: write.partition,
-                    assignment: write.assignment,
-                    park: write.park,
-                    result: Ok(()),
-                }
-            } else if !self.loads.is_empty() {
-                let ParkedLoad {
-                    load,
-                    key,
-                    records_max,
-                    ..
-                } = self.loads.remove(0);
-                let records = self.load(&key, records_max);
-                Input::ParkedLoaded {
-                    partition: P0,
-                    assignment: world.assignment(),
-                    load,
-                    key,
-                    result: Ok(records),
-                }
-            } else {
-                return done;
-            };
-            let actions = world.on(input);
-            self.hear(&actions);
-            done.extend(actions);
-        }
-    }
-
-    fn load(&self, key: &LaneKey, max: usize) -> Vec<ParkedRecord<i64>> {
-        let rows = self.rows.iter();
-        rows.filter(|(_, (of, _, settled))| of == key && !settled)
-            .take(max)
-            .map(|(&offset, (_, attempts, _))| ParkedRecord {
-                offset: Offset(offset),
-                bytes: 100,
-                attempts: *attempts,
-                age: Duration::ZERO,
-                body: offset,
-            })
-            .collect()
-    }
-
-    fn unsettled(&self) -> Vec<i64> {
-        let rows = self.rows.iter().filter(|(_, (_, _, settled))| !settled);
-        rows.map(|(&offset, _)| offset).collect()
-    }
-
-    /// What a new owner finds.
-    fn state(&self) -> ParkedState {
-        let mut lanes: BTreeMap<LaneKey, usize> = BTreeMap::new();
-        for (key, _, settled) in self.rows.values() {
-            if !settled {
-                *lanes.entry(key.clone()).or_default() += 1;
-            }
-        }
-        ParkedState {
-            lanes: lanes
-                .into_iter()
-                .map(|(key, records)| ParkedLane {
-                    key,
-                    records,
-                    bytes: records * 100,
-                    cause: Waiting::Dependency("acme".into()),
-                    due: Duration::ZERO,
-                })
-                .collect(),
-            offsets: self.rows.keys().map(|&offset| Offset(offset)).collect(),
-        }
     }
 }
 
@@ -411,4 +291,84 @@ fn what_waits_for_room_goes_on_when_there_is_some() {
     }
     rows.serve(&mut world);
     assert_eq!(rows.rows.len(), 4, "{:?}", rows.rows);
+}
+
+#[test]
+fn a_partition_past_the_limit_of_keys_says_why_it_takes_no_more_and_goes_on_by_itself() {
+    let mut config = PumpConfig {
+        partition_records_max: 4,
+        ..parking()
+    };
+    config.parking = Some(ParkingConfig {
+        keys_max: 2,
+        ..ParkingConfig::default()
+    });
+    let mut world = World::owning(config, &[P0, P1]);
+    let mut rows = Rows::default();
+    let mut seen = Vec::new();
+    for lane in 0..6 {
+        seen.extend(world.deliver(&format!("k{lane}"), [lane]));
+        let actions = world.finish(lane, deferred("acme", HOUR));
+        rows.hear(&actions);
+        seen.extend(actions);
+        seen.extend(rows.serve(&mut world));
+    }
+    let held = |actions: &[Act]| {
+        let mut actions = actions.iter();
+        actions.any(|action| matches!(action, Action::HoldIntake(_)))
+    };
+    assert!(held(&seen));
+    assert_eq!(world.pump.intake_held(P0), Some(Waiting::ParkedFull));
+    let parked = Parked {
+        keys: 2,
+        bytes: 200,
+    };
+    assert_eq!(world.pump.in_store(P0), parked);
+    assert_eq!(world.pump.intake_held(P1), None, "others take records in");
+    let other = world.records(vec![record(P1, 0, key("b"))]);
+    assert_eq!(runs(&other), [[0]]);
+    // The dependency is back.
+    let mut resumed = false;
+    rows.hear(&world.pass(HOUR));
+    for _ in 0..6 {
+        rows.serve(&mut world);
+        for lane in 0..6 {
+            let actions = world.finish(lane, DONE);
+            resumed |= actions
+                .iter()
+                .any(|action| matches!(action, Action::ResumeIntake(_)));
+            rows.hear(&actions);
+        }
+        rows.hear(&world.acknowledge());
+    }
+    rows.serve(&mut world);
+    assert!(resumed);
+    assert_eq!(world.pump.intake_held(P0), None);
+    assert!(rows.unsettled().is_empty(), "{:?}", rows.rows);
+}
+
+#[test]
+fn a_partition_whose_store_is_away_says_so_once_its_memory_is_full() {
+    let mut world = World::owning(
+        PumpConfig {
+            partition_records_max: 4,
+            ..parking()
+        },
+        &[P0],
+    );
+    for lane in 0..4 {
+        world.deliver(&format!("k{lane}"), [lane]);
+        for action in world.finish(lane, deferred("acme", HOUR)) {
+            if let Action::Park(write) = action {
+                world.on(Input::Parked {
+                    partition: P0,
+                    assignment: write.assignment,
+                    park: write.park,
+                    result: Err(ParkFault::Unavailable),
+                });
+            }
+        }
+    }
+    let store = Waiting::Dependency("store".into());
+    assert_eq!(world.pump.intake_held(P0), Some(store));
 }

@@ -1,6 +1,6 @@
 //! Carries out what the pump asks for: one arm per action, nothing decided here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use argosy_broker::Position;
 use argosy_events::fleet::v1::State;
@@ -46,12 +46,12 @@ impl Owner {
                 self.write_dead_letter(at, body, cause, attempts, residue.as_ref());
             }
             Action::Waits {
-                body, cause, wait, ..
-            } => {
-                let steps = vec![Steps::waited(&cause, wait)];
-                let told = entry(self.parts.worker.name(), &body, State::Waiting, steps);
-                self.parts.shop.timelines.tell(told);
-            }
+                body,
+                cause,
+                wait,
+                parked,
+                ..
+            } => self.tell_wait(&body, &cause, wait, parked),
             Action::Settled {
                 at,
                 body,
@@ -99,8 +99,17 @@ impl Owner {
             }
             Action::Park(write) => self.park(write),
             Action::LoadParked(load) => self.load_parked(load),
+            Action::ForgetSuspects { partition, offsets } => {
+                self.forget_suspects(partition, &offsets);
+            }
             Action::Leave => self.left = true,
         }
+    }
+
+    fn tell_wait(&self, body: &Body, cause: &Waiting, wait: Duration, parked: bool) {
+        let steps = vec![Steps::waited(cause, wait, parked)];
+        let told = entry(self.parts.worker.name(), body, State::Waiting, steps);
+        self.parts.shop.timelines.tell(told);
     }
 
     fn start(&mut self, dispatch: Dispatch<Body>) {

@@ -49,11 +49,13 @@ impl Owner {
             assignment,
             key,
             records_max,
+            through,
         } = load;
         let wanted = ParkLoad {
             owner: self.owner_key(partition),
             lane: key.clone(),
             rows_max: records_max,
+            through: through.map(|offset| offset.0),
         };
         let from = self.name(partition);
         let handlers = Arc::clone(&self.parts.worker.handlers);
@@ -81,6 +83,21 @@ impl Owner {
         self.parts.tracker.spawn_on(loading, &self.parts.handlers);
     }
 
+    /// Not repeated if it fails: the next owner finds them again, and what they were is passed then.
+    pub(super) fn forget_suspects(&self, partition: Partition, offsets: &[Offset]) {
+        let store = Arc::clone(&self.parts.store);
+        let owner = self.owner_key(partition);
+        let offsets = offsets.iter().map(|offset| offset.0).collect();
+        let forgetting = async move {
+            if let Err(error) = store.forget_suspects(owner, offsets).await {
+                telemetry::suspects_kept(&error);
+            }
+        };
+        self.parts
+            .tracker
+            .spawn_on(forgetting, &self.parts.handlers);
+    }
+
     pub(super) fn owner_key(&self, partition: Partition) -> OwnerKey {
         let name = self.name(partition);
         OwnerKey {
@@ -103,7 +120,12 @@ fn row(lane: LaneKey, delivery: &Delivery) -> ParkedRow {
 }
 
 fn record(from: &TopicPartition, loaded: LoadedRow, handlers: &Handlers) -> ParkedRecord<Body> {
-    let LoadedRow { row, attempts, age } = loaded;
+    let LoadedRow {
+        row,
+        attempts,
+        age,
+        replayed,
+    } = loaded;
     let bytes = row.bytes();
     let offset = row.offset;
     let delivery = Delivery {
@@ -120,6 +142,12 @@ fn record(from: &TopicPartition, loaded: LoadedRow, handlers: &Handlers) -> Park
         bytes,
         attempts,
         age,
-        body: Arc::new(Delivered::read(delivery, clock::wall_ms(), handlers)),
+        replayed,
+        body: Arc::new(Delivered::out_of_store(
+            delivery,
+            replayed,
+            clock::wall_ms(),
+            handlers,
+        )),
     }
 }

@@ -59,6 +59,12 @@ impl Owner {
         attempts: u32,
         residue: Option<&Residue>,
     ) {
+        if dead_letter::is_letter(&body) {
+            telemetry::letter_not_written(cause.name(), &body.delivery);
+            let inbox = &self.parts.shop.inbox;
+            inbox.tell(Input::DeadLettered { at, result: Ok(()) });
+            return;
+        }
         let fault = match residue {
             Some(Residue::Fault(fault)) => Some(Arc::clone(fault)),
             Some(Residue::Emits(_)) | None => None,

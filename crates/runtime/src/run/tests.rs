@@ -98,11 +98,13 @@ impl Bench {
         let producer: Arc<dyn Producer> = Arc::<Kept>::clone(&kept);
         let shop = Shop {
             worker: worker.name(),
-            handled: worker.handlers.keys().copied().collect(),
+            handled: worker.handlers.types().collect(),
             stack: Arc::new(Stack::new(vec![acme], &Profile::Dev, &tracker).unwrap()),
             store: Grouped::start(store, &tracker),
             timelines: Timelines::start(Uuid::nil(), producer, inbox.clone(), &tracker),
             inbox,
+            slots: Slots::none(),
+            alone: AloneTurn::default(),
         };
         let order = OrderApproved {
             order_id: "1001".into(),
@@ -161,6 +163,7 @@ impl Bench {
         };
         let once = Dispatch {
             epoch: Epoch(1),
+            alone: false,
             records: vec![record],
         };
         dispatch(Arc::clone(&self.shop), once, stop).await;

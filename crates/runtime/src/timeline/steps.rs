@@ -10,6 +10,7 @@ use argosy_kernel::{Settle, Waiting};
 use argosy_outbound::{CallOutcome, CallReport};
 use tokio::time::Instant;
 
+use super::telling::Beginning;
 use crate::{clock, delivered::Delivered, emit::Emitted, timeline::Timelines};
 
 /// Texts in a step are cut at this many characters.
@@ -67,7 +68,11 @@ impl Steps {
         }))
     }
 
-    pub(crate) fn waited(cause: &Waiting, wait: Duration) -> Step {
+    pub(crate) fn replayed() -> Step {
+        Self::step(step::Kind::Replayed(step::Replayed {}))
+    }
+
+    pub(crate) fn waited(cause: &Waiting, wait: Duration, parked: bool) -> Step {
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let dependency = match cause {
             Waiting::Dependency(name) | Waiting::Quota(name) => name.to_string(),
@@ -77,6 +82,7 @@ impl Steps {
             cause: cause.name().to_string(),
             wait_ms,
             dependency,
+            parked,
         }))
     }
 
@@ -149,17 +155,18 @@ pub(crate) struct RunSteps {
 }
 
 impl RunSteps {
-    /// The steps of a run that begins; the record's receipt, if this is its first.
+    /// The steps of a run that begins; how the record came here, if this is its first.
     pub(crate) fn begin(
         worker: &'static str,
         record: Arc<Delivered>,
         timelines: Timelines,
         now: Instant,
     ) -> Self {
-        let receipt = record
-            .telling
-            .receive()
-            .then(|| Steps::received(record.received_ms));
+        let beginning = match record.telling.begin() {
+            Beginning::Received => Some(Steps::received(record.received_ms)),
+            Beginning::Replayed => Some(Steps::replayed()),
+            Beginning::Known => None,
+        };
         let is_news = !record.telling.is_waiting();
         let mut steps = Self {
             worker,
@@ -169,8 +176,8 @@ impl RunSteps {
             steps: Vec::new(),
             is_news,
         };
-        if let Some(receipt) = receipt {
-            steps.push(receipt, now);
+        if let Some(beginning) = beginning {
+            steps.push(beginning, now);
         }
         steps
     }

@@ -21,8 +21,20 @@ pub(crate) struct Telling(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    is_received: bool,
+    beginning: Beginning,
     wait: Option<Wait>,
+}
+
+/// How a record came here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// From the broker.
+    #[default]
+    Received,
+    /// An operator had it replayed.
+    Replayed,
+    /// That was told.
+    Known,
 }
 
 /// The wait that the last run ended in.
@@ -35,9 +47,21 @@ struct Wait {
 }
 
 impl Telling {
-    /// Whether its receipt is still to be told: true once.
-    pub(crate) fn receive(&self) -> bool {
-        !std::mem::replace(&mut self.told().is_received, true)
+    /// Of a record out of the store: its receipt was told before it was parked.
+    pub(crate) fn out_of_store(is_replayed: bool) -> Self {
+        let beginning = match is_replayed {
+            true => Beginning::Replayed,
+            false => Beginning::Known,
+        };
+        Self(Mutex::new(Told {
+            beginning,
+            wait: None,
+        }))
+    }
+
+    /// How it came here, as far as that is still to be told: once.
+    pub(crate) fn begin(&self) -> Beginning {
+        std::mem::replace(&mut self.told().beginning, Beginning::Known)
     }
 
     /// Whether the record is known to wait, so that doing the same again is no news.
@@ -109,9 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_told_once() {
+    fn how_a_record_came_is_told_once() {
         let telling = Telling::default();
-        assert!(telling.receive());
-        assert!(!telling.receive());
+        assert_eq!(telling.begin(), Beginning::Received);
+        assert_eq!(telling.begin(), Beginning::Known);
+        assert_eq!(Telling::out_of_store(false).begin(), Beginning::Known);
+        assert_eq!(Telling::out_of_store(true).begin(), Beginning::Replayed);
     }
 }

@@ -346,6 +346,32 @@ fn unusable_secret_files_are_faults() {
 }
 
 #[test]
+fn the_state_folder_has_a_default_and_is_no_file() {
+    let config = read("", &[], &[]).unwrap();
+    assert_eq!(config.worker.state_dir, Path::new("argosy-state"));
+    let text = "[worker]\nstate_dir = \"/var/lib/argosy\"\n";
+    let config = read(text, &[], &[]).unwrap();
+    assert_eq!(config.worker.state_dir, Path::new("/var/lib/argosy"));
+    let file = tempfile_with("");
+    let long = format!("/{}", "d".repeat(4_000));
+    for path in [file.path.as_str(), "", " ", "a\u{0}b", &long] {
+        assert_one_fault(
+            "",
+            &[("ARGOSY__WORKER__STATE_DIR", path)],
+            "ARGOSY__WORKER__STATE_DIR: worker.state_dir: ",
+        );
+    }
+    for (value, begins) in [
+        ("7", "argosy.toml:2: worker.state_dir: must be text"),
+        ("[\"a\"]", "argosy.toml:2: worker.state_dir: must be text"),
+    ] {
+        assert_one_fault(&format!("[worker]\nstate_dir = {value}\n"), &[], begins);
+    }
+    let twice = "[worker]\nstate_dir = \"a\"\nstate_dir = \"b\"\n";
+    assert!(read(twice, &[], &[]).is_err());
+}
+
+#[test]
 fn sasl_is_complete_or_absent() {
     let error = read(
         "[broker]\nsecurity = \"sasl_tls\"\nusername = \"a\"\n",

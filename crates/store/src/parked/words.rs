@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use argosy_kernel::{
-    Look, Offset, ParkFault, ParkRecord, ParkWrite, ParkedLane, ParkedState, Waiting,
+    Hold, LaneKey, Look, Offset, ParkFault, ParkRecord, ParkWrite, ParkedLane, ParkedState,
+    PlanStep, PlanStepNumber, Replay, Suspect, Waiting,
 };
 
-use super::{FoundLane, FoundParked, ParkAnswer, ParkChange, ParkedLook, ParkedRow};
-use crate::OwnerKey;
+use super::{
+    FoundLane, FoundParked, HeldLane, ParkAnswer, ParkChange, ParkedLook, ParkedRow, ReplayedRow,
+};
+use crate::{DueStep, OwnerKey, PlanStepKind};
 
 impl ParkChange {
     /// What a pump wants written; `row` says what is kept of a record.
@@ -17,12 +20,55 @@ impl ParkChange {
         row: impl Fn(ParkRecord<R>) -> ParkedRow,
     ) -> Self {
         Self {
-            owner,
-            epoch: write.epoch,
             rows: write.records.into_iter().map(row).collect(),
             looks: write.looks.into_iter().map(ParkedLook::from).collect(),
             settled: write.settled.into_iter().map(|offset| offset.0).collect(),
             passed: write.passed.map(|offset| offset.0),
+            holds: write.holds.into_iter().map(HeldLane::from).collect(),
+            released: write.released,
+            replays: write.replays.into_iter().map(ReplayedRow::from).collect(),
+            ended: write.ended.into_iter().map(|step| step.0).collect(),
+            revived: write.revived.into_iter().map(|offset| offset.0).collect(),
+            owner,
+            epoch: write.epoch,
+        }
+    }
+}
+
+impl From<Hold> for HeldLane {
+    fn from(hold: Hold) -> Self {
+        Self {
+            lane: hold.key,
+            offset: hold.offset.0,
+        }
+    }
+}
+
+impl From<Replay> for ReplayedRow {
+    fn from(replay: Replay) -> Self {
+        Self {
+            step: replay.number.0,
+            lane: replay.key,
+            offset: replay.offset.0,
+        }
+    }
+}
+
+impl DueStep {
+    /// The step in the pump's words.
+    pub fn plan_step(&self) -> PlanStep {
+        let offset = Offset(self.offset);
+        PlanStep {
+            number: PlanStepNumber(self.step),
+            lane: match &self.key {
+                Some(key) => LaneKey::Key(Arc::from(key.as_ref())),
+                None => LaneKey::Keyless(offset),
+            },
+            offset,
+            kind: match self.kind {
+                PlanStepKind::Replay => argosy_kernel::PlanStepKind::Replay { bytes: self.bytes },
+                PlanStepKind::Release => argosy_kernel::PlanStepKind::Release,
+            },
         }
     }
 }
@@ -67,6 +113,7 @@ impl ParkedLook {
             ("quota", Some(name)) => Waiting::Quota(Arc::clone(name)),
             ("claimed", _) => Waiting::Claimed,
             ("retry", _) => Waiting::Retry,
+            ("suspect", _) => Waiting::Suspect,
             _ => Waiting::Backlog,
         }
     }
@@ -82,6 +129,8 @@ impl From<FoundLane> for ParkedLane {
             bytes: found.bytes,
             cause: look.map_or(Waiting::Backlog, ParkedLook::waiting),
             due: look.map_or(Duration::ZERO, |look| look.due),
+            head: found.head.map(Offset),
+            held: found.held.map(Offset),
         }
     }
 }
@@ -91,14 +140,13 @@ impl From<FoundParked> for ParkedState {
         Self {
             lanes: found.lanes.into_iter().map(ParkedLane::from).collect(),
             offsets: found.offsets.into_iter().map(Offset).collect(),
+            suspects: found.suspects.into_iter().map(Suspect::from).collect(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use argosy_kernel::LaneKey;
-
     use super::*;
 
     #[test]
@@ -108,6 +156,7 @@ mod tests {
             (Waiting::Quota("acme".into()), None),
             (Waiting::Claimed, None),
             (Waiting::Retry, None),
+            (Waiting::Suspect, None),
             (Waiting::EmitWrite, Some(Waiting::Backlog)),
         ] {
             let look = Look {
@@ -123,6 +172,8 @@ mod tests {
                 rows: 4,
                 bytes: 100,
                 look: Some(look.into()),
+                head: Some(7),
+                held: None,
             });
             let expected = ParkedLane {
                 key: LaneKey::Whole,
@@ -130,6 +181,8 @@ mod tests {
                 bytes: 100,
                 cause: back.unwrap_or(cause),
                 due: Duration::from_secs(3),
+                head: None,
+                held: None,
             };
             assert_eq!(lane, expected);
         }

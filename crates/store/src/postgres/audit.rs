@@ -1,4 +1,4 @@
-//! The newest audit rows.
+//! The audit: how a row is added within another operation's transaction, and the newest rows.
 
 use sqlx::{Error, PgConnection, Row};
 
@@ -8,6 +8,10 @@ use super::{
     text::unescape,
 };
 use crate::{AuditRow, StoreError, limits};
+
+/// Actor, action, subject as JSON text.
+pub(super) const AUDIT: &str =
+    "insert into audit (actor, action, subject) values ($1, $2, $3::text::json)";
 
 const NEWEST: &str = r#"
 select (extract(epoch from at) * 1000)::bigint as at_ms, actor, action, subject::text

@@ -19,7 +19,12 @@ pub(super) fn text_hash(text: &str) -> EventHash {
 }
 
 pub(super) fn bytes_hash(bytes: &[u8]) -> EventHash {
-    half(Sha256::digest(bytes).into())
+    half(bytes_identity(bytes))
+}
+
+/// Of full length, so that it is the bytes' name.
+pub(super) fn bytes_identity(bytes: &[u8]) -> Identity {
+    Sha256::digest(bytes).into()
 }
 
 pub(super) fn identity(id: &EffectId) -> Identity {

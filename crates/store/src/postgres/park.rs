@@ -1,11 +1,14 @@
-//! Changing parked rows: fence, add, look, settle and forget in one statement.
+//! Changing parked rows: fence, add, look, settle and forget in one statement. A batch that says more, of holds and
+//! replays, is a transaction of that statement and those of what it says.
 //!
 //! The owner's row is locked `for share`, as a claim does it: a new owner waits for the changes under way, and fences
 //! all later ones.
 
+mod letters;
+
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{Error, PgConnection, Row};
+use sqlx::{Connection, Error, PgConnection, Row};
 
 use super::{
     connection::{Connections, Operation},
@@ -96,6 +99,7 @@ pub(super) async fn park(
 
 /// The changes with their ordinals, from 1, flat.
 struct Park<'a> {
+    changes: &'a [ParkChange],
     owners: Vec<(&'a OwnerKey, i64)>,
     rows: Vec<(i64, &'a ParkedRow, Option<&'a ParkedLook>)>,
     /// Of rows that are not added here.
@@ -107,6 +111,7 @@ struct Park<'a> {
 impl<'a> Park<'a> {
     fn new(changes: &'a [ParkChange]) -> Self {
         let mut park = Park {
+            changes,
             owners: Vec::new(),
             rows: Vec::new(),
             looks: Vec::new(),
@@ -161,6 +166,20 @@ impl Operation for Park<'_> {
     type Answer = HashSet<i64>;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Self::Answer, Error> {
+        if !self.changes.iter().any(ParkChange::touches_letters) {
+            return self.change_rows(connection).await;
+        }
+        let mut transaction = connection.begin().await?;
+        let owned = self.change_rows(&mut transaction).await?;
+        letters::change_letters(self.changes, &owned, &mut transaction).await?;
+        transaction.commit().await?;
+        Ok(owned)
+    }
+}
+
+impl Park<'_> {
+    /// The ordinals of the changes that are not fenced.
+    async fn change_rows(&self, connection: &mut PgConnection) -> Result<HashSet<i64>, Error> {
         let firsts = |pairs: &[(i64, i64)]| pairs.iter().map(|pair| pair.0).collect::<Vec<_>>();
         let seconds = |pairs: &[(i64, i64)]| pairs.iter().map(|pair| pair.1).collect::<Vec<_>>();
         let zeros = |values: Vec<Option<i64>>| -> Vec<i64> {

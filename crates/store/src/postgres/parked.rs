@@ -7,7 +7,7 @@ use sqlx::{Error, PgConnection, Row, postgres::PgRow};
 
 use super::{
     connection::{Connections, Operation},
-    lane,
+    lane, suspects,
     text::{escape, shared},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     limits::LOAD_ROWS_MAX,
 };
 
-/// Lanes by their head. Two lanes of one hash are told apart by the lane itself.
+/// Lanes by their head, then held ones without rows. Two lanes of one hash are told apart by the lane itself.
 const LANES: &str = r#"
 with open as (
     select lane, lane_hash, record_offset, bytes from parked
@@ -25,11 +25,18 @@ lanes as (
     select lane_hash, lane, min(record_offset) as head, count(*) as rows, sum(bytes)::bigint as bytes
     from open group by lane_hash, lane
 )
-select lanes.lane, lanes.head, lanes.rows, lanes.bytes, cause, dependency, attempts, age_us,
+select lane, lanes.head, coalesce(lanes.rows, 0) as rows, coalesce(lanes.bytes, 0) as bytes, held.record_offset as held,
+    cause, dependency, attempts, age_us,
     (extract(epoch from greatest(due_at - clock_timestamp(), interval '0')) * 1000000)::bigint as due_us
 from lanes
-join parked on worker = $1 and topic = $2 and partition = $3 and record_offset = lanes.head
-order by lanes.head
+full join (
+    select lane, record_offset from held_keys where worker = $1 and topic = $2 and partition = $3
+) as held using (lane)
+left join (
+    select record_offset, cause, dependency, attempts, age_us, due_at from parked
+    where worker = $1 and topic = $2 and partition = $3
+) as heads on heads.record_offset = lanes.head
+order by lanes.head nulls last, held.record_offset, lane
 "#;
 
 const OFFSETS: &str = r#"
@@ -37,13 +44,15 @@ select record_offset from parked where worker = $1 and topic = $2 and partition 
 "#;
 
 const LOAD: &str = r#"
-select asked.ordinal, record_offset, timestamp_ms, parked.key, value, headers, attempts, age_us
-from unnest($1::text[], $2::text[], $3::integer[], $4::bytea[], $5::bytea[], $6::bigint[]) with ordinality
-    as asked (worker, topic, partition, lane_hash, lane, rows_max, ordinal)
+select asked.ordinal, record_offset, timestamp_ms, parked.key, value, headers, attempts, age_us, replayed
+from unnest(
+    $1::text[], $2::text[], $3::integer[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[]
+) with ordinality as asked (worker, topic, partition, lane_hash, lane, rows_max, through, ordinal)
 cross join lateral (
     select * from parked
     where parked.worker = asked.worker and parked.topic = asked.topic and parked.partition = asked.partition
         and parked.lane_hash = asked.lane_hash and parked.lane = asked.lane and settled_at is null
+        and record_offset <= asked.through
     order by record_offset
     limit asked.rows_max
 ) as parked
@@ -74,14 +83,16 @@ impl Operation for Found {
             .bind(escape(&owner.worker))
             .bind(escape(&owner.topic))
             .bind(owner.partition)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
+        let suspects = suspects::find(owner, connection).await?;
         Ok(FoundParked {
             lanes: lanes.iter().map(lane_of).collect::<Result<_, _>>()?,
             offsets: offsets
                 .iter()
                 .map(|row| row.try_get(0))
                 .collect::<Result<_, _>>()?,
+            suspects,
         })
     }
 }
@@ -105,6 +116,8 @@ fn lane_of(row: &PgRow) -> Result<FoundLane, Error> {
         rows: size(row.try_get("rows")?),
         bytes: size(row.try_get("bytes")?),
         look,
+        head: row.try_get("head")?,
+        held: row.try_get("held")?,
     })
 }
 
@@ -140,6 +153,7 @@ impl Operation for Load {
                 .bind(self.column(|load| {
                     i64::try_from(load.rows_max.clamp(1, LOAD_ROWS_MAX)).unwrap_or(1)
                 }))
+                .bind(self.column(|load| load.through.unwrap_or(i64::MAX)))
                 .fetch_all(connection)
                 .await?;
         let mut answers: Vec<Vec<LoadedRow>> = self.0.iter().map(|_| Vec::new()).collect();
@@ -160,6 +174,7 @@ impl Operation for Load {
                 },
                 attempts: count(row.try_get("attempts")?),
                 age: micros(row.try_get("age_us")?),
+                replayed: row.try_get("replayed")?,
             });
         }
         Ok(answers)

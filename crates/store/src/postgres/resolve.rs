@@ -3,6 +3,7 @@
 use sqlx::{Connection, Error, PgConnection};
 
 use super::{
+    audit::AUDIT,
     connection::{Connections, Operation},
     effect_row::{effect_columns, effect_row},
     identity::{event_hash, identity},
@@ -24,8 +25,6 @@ returning
 "#,
     effect_columns!(),
 );
-
-const AUDIT: &str = "insert into audit (actor, action, subject) values ($1, $2, $3::text::json)";
 
 pub(super) async fn resolve(
     connections: &Connections,

@@ -17,7 +17,7 @@ use super::{
 use crate::StoreError;
 
 /// Version, name, SQL; never changed once released.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         1,
         "owners effects",
@@ -32,6 +32,16 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "parked",
         include_str!("../../migrations/0003_parked.sql"),
+    ),
+    (
+        4,
+        "letters",
+        include_str!("../../migrations/0004_letters.sql"),
+    ),
+    (
+        5,
+        "suspects",
+        include_str!("../../migrations/0005_suspects.sql"),
     ),
 ];
 

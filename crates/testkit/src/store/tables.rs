@@ -6,14 +6,18 @@ use std::{
     time::Duration,
 };
 
-use argosy_kernel::Epoch;
+use argosy_kernel::{Epoch, LaneKey};
 use argosy_store::{
-    AuditRow, EffectId, EffectRow, EffectState, EventStatus, OwnerKey, TimelineRow, limits,
+    AuditRow, EffectId, EffectRow, EffectState, EventStatus, LetterId, OwnerKey, TimelineRow,
+    limits,
 };
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::parked::StoredRow;
+use super::{
+    letters::{StoredLetter, StoredStep},
+    parked::StoredRow,
+};
 
 /// Identity of an event's status: source, event, worker.
 pub(super) type StatusKey = (Arc<str>, Arc<str>, Arc<str>);
@@ -78,6 +82,10 @@ enum Undo {
     Timeline((Uuid, i64)),
     Status(StatusKey, Option<EventStatus>),
     Parked((OwnerKey, i64), Option<StoredRow>),
+    Suspect((OwnerKey, i64), Option<BTreeSet<Uuid>>),
+    Hold((OwnerKey, LaneKey), Option<i64>),
+    Letter(LetterId, Option<StoredLetter>),
+    Step(i64, Option<StoredStep>),
     Audit,
 }
 
@@ -89,6 +97,11 @@ pub(super) struct Tables {
     timelines: BTreeMap<(Uuid, i64), TimelineRow>,
     statuses: BTreeMap<StatusKey, EventStatus>,
     parked: BTreeMap<(OwnerKey, i64), StoredRow>,
+    /// With the instances that died while it ran alone.
+    suspects: BTreeMap<(OwnerKey, i64), BTreeSet<Uuid>>,
+    holds: BTreeMap<(OwnerKey, LaneKey), i64>,
+    letters: BTreeMap<LetterId, StoredLetter>,
+    steps: BTreeMap<i64, StoredStep>,
     audit: Vec<AuditRow>,
     undo: Vec<Undo>,
 }
@@ -112,6 +125,10 @@ impl Tables {
                 Undo::Timeline(key) => restore(&mut self.timelines, key, None),
                 Undo::Status(key, before) => restore(&mut self.statuses, key, before),
                 Undo::Parked(key, before) => restore(&mut self.parked, key, before),
+                Undo::Suspect(key, before) => restore(&mut self.suspects, key, before),
+                Undo::Hold(key, before) => restore(&mut self.holds, key, before),
+                Undo::Letter(id, before) => restore(&mut self.letters, id, before),
+                Undo::Step(number, before) => restore(&mut self.steps, number, before),
                 Undo::Audit => {
                     self.audit.pop();
                 }
@@ -217,6 +234,96 @@ impl Tables {
             None => self.parked.remove(&key),
         };
         self.undo.push(Undo::Parked(key, before));
+    }
+
+    pub(super) fn suspect(&self, owner: &OwnerKey, offset: i64) -> Option<&BTreeSet<Uuid>> {
+        self.suspects.get(&(owner.clone(), offset))
+    }
+
+    /// Of a partition, ascending.
+    pub(super) fn suspects(
+        &self,
+        owner: &OwnerKey,
+    ) -> impl Iterator<Item = (i64, &BTreeSet<Uuid>)> {
+        let all = (owner.clone(), i64::MIN)..=(owner.clone(), i64::MAX);
+        let suspects = self.suspects.range(all);
+        suspects.map(|((_, offset), dead)| (*offset, dead))
+    }
+
+    /// Sets a suspect, or takes it away.
+    pub(super) fn put_suspect(
+        &mut self,
+        owner: &OwnerKey,
+        offset: i64,
+        dead: Option<BTreeSet<Uuid>>,
+    ) {
+        let key = (owner.clone(), offset);
+        let before = match dead {
+            Some(dead) => self.suspects.insert(key.clone(), dead),
+            None => self.suspects.remove(&key),
+        };
+        self.undo.push(Undo::Suspect(key, before));
+    }
+
+    /// Lanes of a partition that are held, with the offsets of their dead records.
+    pub(super) fn holds(&self, owner: &OwnerKey) -> impl Iterator<Item = (&LaneKey, i64)> {
+        let owner = owner.clone();
+        let first = (owner.clone(), LaneKey::Key(Arc::from([])));
+        self.holds
+            .range(first..)
+            .take_while(move |((of, _), _)| *of == owner)
+            .map(|((_, lane), offset)| (lane, *offset))
+    }
+
+    /// Holds a lane, or lets it go.
+    pub(super) fn put_hold(&mut self, owner: &OwnerKey, lane: LaneKey, offset: Option<i64>) {
+        let key = (owner.clone(), lane);
+        let before = match offset {
+            Some(offset) => self.holds.insert(key.clone(), offset),
+            None => self.holds.remove(&key),
+        };
+        self.undo.push(Undo::Hold(key, before));
+    }
+
+    pub(super) fn letter(&self, id: &LetterId) -> Option<&StoredLetter> {
+        self.letters.get(id)
+    }
+
+    pub(super) fn letters(&self) -> impl Iterator<Item = &StoredLetter> {
+        self.letters.values()
+    }
+
+    pub(super) fn put_letter(&mut self, letter: StoredLetter) {
+        let id = letter.row.id.clone();
+        let before = self.letters.insert(id.clone(), letter);
+        self.undo.push(Undo::Letter(id, before));
+    }
+
+    pub(super) fn step(&self, number: i64) -> Option<&StoredStep> {
+        self.steps.get(&number)
+    }
+
+    pub(super) fn open_steps(&self) -> impl Iterator<Item = (i64, &StoredStep)> {
+        let open = self.steps.iter().filter(|(_, step)| step.is_open);
+        open.map(|(number, step)| (*number, step))
+    }
+
+    pub(super) fn open_step(&self, id: &LetterId) -> Option<(i64, &StoredStep)> {
+        self.open_steps().find(|(_, step)| step.id == *id)
+    }
+
+    pub(super) fn add_step(&mut self, step: StoredStep) {
+        let number = self.steps.keys().next_back().map_or(1, |last| last + 1);
+        self.steps.insert(number, step);
+        self.undo.push(Undo::Step(number, None));
+    }
+
+    pub(super) fn close_step(&mut self, number: i64) {
+        if let Some(step) = self.steps.get_mut(&number) {
+            let before = step.clone();
+            step.is_open = false;
+            self.undo.push(Undo::Step(number, Some(before)));
+        }
     }
 
     pub(super) fn add_audit(&mut self, row: AuditRow) {

@@ -2,6 +2,8 @@
 //!
 //! Claims are held either not at all or for an hour, so that no answer depends on how long the run takes.
 
+mod parking;
+
 use std::{fmt::Write, sync::Arc};
 
 use argosy_kernel::Epoch;
@@ -27,9 +29,9 @@ pub async fn agree(store: &dyn Store, salt: Uuid, seed: u64, steps: u64) {
         },
     );
     let mut random = Random::new(seed);
-    let mut lines = 0;
+    let mut book = Book::default();
     for step in 0..steps {
-        let operation = draw(&mut random, &real, &mut lines);
+        let operation = draw(&mut random, &real, &mut book);
         let said = tell(&real, operation.clone()).await;
         let expected = tell(&model, operation.clone()).await;
         assert_eq!(
@@ -49,21 +51,45 @@ enum Drawn {
     Recall(Vec<String>),
     Effects(String),
     Project(Vec<TimelineRow>),
+    Parking(parking::Drawn),
     Read,
 }
 
-fn draw(random: &mut Random, world: &World<'_>, lines: &mut i64) -> Drawn {
+/// What was drawn before, as far as it matters to what is drawn next.
+#[derive(Debug, Default)]
+struct Book {
+    /// Timeline rows.
+    lines: i64,
+    /// Of each partition, how often it was taken: its epoch.
+    epochs: [i64; 2],
+}
+
+fn draw(random: &mut Random, world: &World<'_>, book: &mut Book) -> Drawn {
     let batch = random.between(1, 5);
-    match random.below(20) {
-        0..2 => Drawn::Take((0..batch).map(|_| small(random, 2)).collect()),
+    match random.below(32) {
+        0..2 => Drawn::Take(take(random, batch, book)),
         2..9 => Drawn::Claim((0..batch).map(|_| claim(random, world)).collect()),
         9..13 => Drawn::Record((0..batch).map(|_| outcome(random, world)).collect()),
         13..14 => Drawn::Resolve(event(random), resolution(random)),
         14..16 => Drawn::Recall((0..batch).map(|_| event(random)).collect()),
         16..17 => Drawn::Effects(event(random)),
-        17..19 => Drawn::Project((0..batch).map(|_| line(random, world, lines)).collect()),
+        17..19 => Drawn::Project(
+            (0..batch)
+                .map(|_| line(random, world, &mut book.lines))
+                .collect(),
+        ),
+        19..31 => Drawn::Parking(parking::draw(random, book)),
         _ => Drawn::Read,
     }
+}
+
+/// Who is named twice is taken once.
+fn take(random: &mut Random, batch: u64, book: &mut Book) -> Vec<i32> {
+    let taken: Vec<i32> = (0..batch).map(|_| small(random, 2)).collect();
+    for (partition, epoch) in (0..).zip(&mut book.epochs) {
+        *epoch += i64::from(taken.contains(&partition));
+    }
+    taken
 }
 
 fn small(random: &mut Random, end: u64) -> i32 {
@@ -170,6 +196,7 @@ async fn tell(world: &World<'_>, operation: Drawn) -> String {
             store.project(rows).await.expect(up);
             String::new()
         }
+        Drawn::Parking(drawn) => parking::tell(world, drawn).await,
         Drawn::Read => read(world).await,
     }
 }

@@ -18,7 +18,7 @@ list![
 ];
 
 /// NUL, escapes, quotes, unicode beyond the first plane, direction marks, and more than an index would hold.
-fn hostile() -> Vec<String> {
+pub(super) fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = [
         "",
         "\0",

@@ -13,6 +13,7 @@ use super::{LONG, World, list};
 list![
     a_parked_record_comes_back_byte_for_byte,
     rows_come_in_offset_order_and_bounded,
+    rows_are_loaded_through_an_offset_and_no_further,
     lanes_are_told_apart_by_kind_and_key,
     a_row_that_is_added_again_stays_as_it_is,
     what_a_head_waits_for_is_kept,
@@ -26,18 +27,11 @@ list![
 ];
 
 impl World<'_> {
-    fn change(&self) -> ParkChange {
-        ParkChange {
-            owner: self.owner(0),
-            epoch: Epoch(1),
-            rows: Vec::new(),
-            looks: Vec::new(),
-            settled: Vec::new(),
-            passed: None,
-        }
+    pub(super) fn change(&self) -> ParkChange {
+        ParkChange::new(self.owner(0), Epoch(1))
     }
 
-    async fn park(&self, change: ParkChange) -> ParkAnswer {
+    pub(super) async fn park(&self, change: ParkChange) -> ParkAnswer {
         let answers = self.store.park(vec![change]).await;
         let [answer] = answers.expect("it can be parked")[..] else {
             panic!("one answer to one change");
@@ -45,7 +39,7 @@ impl World<'_> {
         answer
     }
 
-    async fn add(&self, rows: Vec<ParkedRow>) {
+    pub(super) async fn add(&self, rows: Vec<ParkedRow>) {
         let change = ParkChange {
             rows,
             ..self.change()
@@ -53,32 +47,33 @@ impl World<'_> {
         assert_eq!(self.park(change).await, ParkAnswer::Done);
     }
 
-    async fn parked_in(&self, partition: i32) -> FoundParked {
+    pub(super) async fn parked_in(&self, partition: i32) -> FoundParked {
         let found = self.store.parked(self.owner(partition)).await;
         found.expect("it can be read")
     }
 
-    async fn load(&self, lane: LaneKey, rows_max: usize) -> Vec<LoadedRow> {
+    pub(super) async fn load(&self, lane: LaneKey, rows_max: usize) -> Vec<LoadedRow> {
         let load = ParkLoad {
             owner: self.owner(0),
             lane,
             rows_max,
+            through: None,
         };
         let loaded = self.store.load_parked(vec![load]).await;
         loaded.expect("it can be loaded").remove(0)
     }
 
-    async fn offsets(&self, lane: LaneKey) -> Vec<i64> {
+    pub(super) async fn offsets(&self, lane: LaneKey) -> Vec<i64> {
         let rows = self.load(lane, 100).await;
         rows.iter().map(|loaded| loaded.row.offset).collect()
     }
 }
 
-fn lane(name: &str) -> LaneKey {
+pub(super) fn lane(name: &str) -> LaneKey {
     LaneKey::Key(name.as_bytes().into())
 }
 
-fn row(name: &str, offset: i64) -> ParkedRow {
+pub(super) fn row(name: &str, offset: i64) -> ParkedRow {
     ParkedRow {
         lane: lane(name),
         offset,
@@ -89,7 +84,7 @@ fn row(name: &str, offset: i64) -> ParkedRow {
     }
 }
 
-fn look(offset: i64) -> ParkedLook {
+pub(super) fn look(offset: i64) -> ParkedLook {
     ParkedLook {
         offset,
         cause: "dependency".into(),
@@ -131,6 +126,23 @@ async fn rows_come_in_offset_order_and_bounded(world: &World<'_>) {
     assert_eq!(world.offsets(lane("k")).await, [0, 1, 2, 3, 4, 5]);
     assert_eq!(world.load(lane("k"), 2).await.len(), 2);
     assert_eq!(world.load(lane("k"), 0).await.len(), 1);
+}
+
+async fn rows_are_loaded_through_an_offset_and_no_further(world: &World<'_>) {
+    world.own().await;
+    world
+        .add((0..5).map(|offset| row("k", offset)).collect())
+        .await;
+    for (through, rows) in [(None, 5), (Some(4), 5), (Some(2), 3), (Some(-1), 0)] {
+        let load = ParkLoad {
+            owner: world.owner(0),
+            lane: lane("k"),
+            rows_max: 100,
+            through,
+        };
+        let loaded = world.store.load_parked(vec![load]).await;
+        assert_eq!(loaded.expect("it can be loaded")[0].len(), rows);
+    }
 }
 
 async fn lanes_are_told_apart_by_kind_and_key(world: &World<'_>) {
@@ -184,6 +196,7 @@ async fn what_a_head_waits_for_is_kept(world: &World<'_>) {
         panic!("two lanes: {found:?}");
     };
     assert_eq!((first.rows, first.bytes), (2, 2 * row("k", 1).bytes()));
+    assert_eq!((first.head, first.held), (Some(1), None));
     let said = first.look.as_ref().expect("it was said");
     assert!(said.due <= LONG && said.due > LONG / 2, "{said:?}");
     let said = ParkedLook {

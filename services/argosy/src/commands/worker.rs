@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use argosy_broker::Broker;
-use argosy_runtime::{Parts, Settings, Snapshot, Worker};
+use argosy_runtime::{AloneTurn, Parts, Settings, Snapshot, Worker};
 use argosy_shell::{
     config::{self, Config, Part},
     exit::Exit,
@@ -99,6 +99,7 @@ pub(crate) fn parts_of(
     let stack = parts::stack(config, process)?;
     let mut all = Vec::new();
     let mut watched = Vec::new();
+    let alone = AloneTurn::default();
     for name in names {
         let worker = worker(*name, config, store)?;
         let title = format!("worker {}", worker.name());
@@ -116,6 +117,7 @@ pub(crate) fn parts_of(
             store: Arc::clone(store),
             stack: Arc::clone(&stack),
             health,
+            alone: alone.clone(),
             settings: settings(&config.worker),
         };
         let (stop, health, checked) = (process.stop.clone(), process.health.clone(), title.clone());
@@ -147,6 +149,11 @@ fn settings(worker: &config::Worker) -> Settings {
         attempts_max: worker.attempts_max,
         partition_records_max: worker.partition_records_max,
         partition_bytes_max: worker.partition_bytes_max,
+        park_after: worker.park_after,
+        parked_keys_max: worker.parked_keys_max,
+        parked_bytes_max: worker.parked_bytes_max,
+        hold_after_dead: worker.hold_after_dead,
+        state_dir: Some(worker.state_dir.clone()),
         ..Settings::default()
     }
 }

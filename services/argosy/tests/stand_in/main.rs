@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+mod dead_letters;
 mod effects;
 mod timeline;
 

@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod broker;
+mod dead_letters;
 mod edge;
 mod intake;
 mod limits;

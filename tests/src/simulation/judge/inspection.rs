@@ -36,7 +36,10 @@ impl Judge {
             }
             let free = matches!(held_back, Some((_, None)));
             let asleep = match &lane.state {
-                LaneState::Ready => free && has_room,
+                LaneState::Ready => {
+                    let is_kept = matches!(held_back, Some((_, Some(Waiting::Suspect))));
+                    (free && has_room) || (is_kept && running == 0)
+                }
                 LaneState::Waiting { until, .. } => {
                     free && wake_at.is_none_or(|wake_at| wake_at > now.max(*until))
                 }
@@ -44,7 +47,7 @@ impl Judge {
                 LaneState::Running { since } => {
                     free && now < since.plus(self.config.run_deadline) && wake_at.is_none()
                 }
-                LaneState::Publishing | LaneState::DeadLettering => false,
+                LaneState::Publishing | LaneState::DeadLettering | LaneState::Holding => false,
             };
             let stuck = wake_at.is_none()
                 && match &held_back {

@@ -16,6 +16,7 @@ pub(super) struct LiveRun {
     at: At,
     record: RecordId,
     lane: LaneKey,
+    alone: bool,
 }
 
 /// What an instance was given of a partition under one assignment, and what came of it.
@@ -99,8 +100,14 @@ impl Seen {
 }
 
 impl Judge {
-    /// A handler starts; `owned` says whether the group agrees.
-    pub(crate) fn begins(&mut self, id: InstanceId, at: At, record: RecordId, owned: bool) {
+    /// A handler starts; `owned` says whether the group agrees, `alone` whether nothing may run beside it.
+    pub(crate) fn begins(
+        &mut self,
+        id: InstanceId,
+        at: At,
+        record: RecordId,
+        (owned, alone): (bool, bool),
+    ) {
         let lane = self.lanes.key(record, at.offset);
         self.check_alone(id, at, &lane);
         if owned {
@@ -108,8 +115,19 @@ impl Judge {
         }
         self.check_progress(id, at, record, &lane);
         let live = self.live.entry(id).or_default();
-        live.push(LiveRun { at, record, lane });
+        let beside = live.iter().find(|run| run.alone || alone).map(|run| run.at);
+        live.push(LiveRun {
+            at,
+            record,
+            lane,
+            alone,
+        });
         let count = live.len();
+        if let Some(beside) = beside {
+            self.rule(Rule::SuspectsRunAlone, || {
+                format!("instance {} starts {at:?} beside {beside:?}", id.0)
+            });
+        }
         if count > self.config.running_max {
             self.rule(Rule::BudgetsHold, || {
                 format!("{count} runs are live in instance {}", id.0)
@@ -191,7 +209,9 @@ impl Judge {
         let most = seen.attempts(at.offset) + 1;
         let spent = matches!(cause, Death::Attempts | Death::Panicked | Death::Deadline);
         let enough = !spent || (attempts >= self.config.retry.attempts_max && most > attempts);
-        if attempts > most || !enough {
+        // A death of the process is none of this instance's attempts.
+        let too_many = attempts > most && cause != Death::Crashed;
+        if too_many || !enough {
             self.rule(Rule::DeathsAreDeserved, || {
                 format!(
                     "{at:?} is dead of {cause} after {attempts} attempts, seen were {}",

@@ -60,6 +60,7 @@ impl Judge {
             Death::Refused => planned.ending == Ending::Refused,
             Death::EmitRejected => planned.emits_rejected && planned.emits > 0,
             Death::Ambiguous => uncertain,
+            Death::Crashed => plan.killer == Some(record),
             _ => false,
         };
         if !deserved {

@@ -5,6 +5,7 @@ mod hearing;
 mod intake;
 mod parking;
 mod runs;
+mod suspects;
 
 use std::time::Duration;
 

@@ -77,16 +77,19 @@ impl World {
     fn strike_instance(&mut self, kind: TroubleKind, id: InstanceId) {
         match kind {
             TroubleKind::Freeze(still) => self.freeze(id, still),
-            TroubleKind::Crash(away) => {
-                self.kill(id);
-                self.agenda.add(self.now().plus(away), Event::Start);
-            }
+            TroubleKind::Crash(away) => self.crash(id, away),
             TroubleKind::Shutdown(away) => {
                 self.hear(id, Incoming::Shutdown);
                 self.agenda.add(self.now().plus(away), Event::Start);
             }
             _ => {}
         }
+    }
+
+    /// A process is killed, and another comes in its place.
+    pub(super) fn crash(&mut self, id: InstanceId, away: Duration) {
+        self.kill(id);
+        self.agenda.add(self.now().plus(away), Event::Start);
     }
 
     fn alive(&self) -> Vec<InstanceId> {
@@ -127,6 +130,8 @@ impl World {
         if instance.runs.values().any(|run| run.holds_claim()) || !instance.calls.is_empty() {
             self.coverage.crashes_between_claim_and_outcome += 1;
         }
+        self.leave_behind(id);
+        let instance = self.instance(id);
         instance.life = Life::Gone;
         let member = instance.member.id();
         self.broker.group.fall_silent(member, now);

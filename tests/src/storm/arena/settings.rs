@@ -94,12 +94,14 @@ secret = "storm"
 
 [worker]
 {membership}
+state_dir = {:?}
 
 [sandbox]
 listen = "{sandbox}"
 receipts = "{}"
 "#,
         at.gateway,
+        folder.join("state").display().to_string(),
         receipts.display(),
     );
     for (index, (prefix, name, repeat)) in SUPPLIERS.into_iter().enumerate() {

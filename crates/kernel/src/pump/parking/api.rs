@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     cause::Waiting,
-    ids::{Assignment, Epoch, LaneKey, LoadNumber, Offset, Partition},
+    ids::{Assignment, Epoch, LaneKey, LoadNumber, Offset, Partition, PlanStepNumber},
+    pump::alone::Suspect,
 };
 
 /// When lanes move to the store, and how much of them.
@@ -50,10 +51,12 @@ pub struct ParkNumber(pub u64);
 /// What a new owner finds in the store, read after its row was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParkedState {
-    /// Keys with rows that are not settled.
+    /// Keys with rows that are not settled, and keys that are held.
     pub lanes: Vec<ParkedLane>,
     /// Offsets of all rows, settled ones included, ascending: a redelivery of these is clear.
     pub offsets: Vec<Offset>,
+    /// Records that were running when a process died.
+    pub suspects: Vec<Suspect>,
 }
 
 /// One parked key.
@@ -69,6 +72,10 @@ pub struct ParkedLane {
     pub cause: Waiting,
     /// How long until it is worth a look; zero if that time has passed.
     pub due: Duration,
+    /// The oldest row that is not settled.
+    pub head: Option<Offset>,
+    /// Rows behind this offset wait: the record there is dead, and nobody ended the hold yet.
+    pub held: Option<Offset>,
 }
 
 /// A record out of the store.
@@ -82,6 +89,8 @@ pub struct ParkedRecord<R> {
     pub attempts: u32,
     /// Its age when it was parked, without what it waited for others.
     pub age: Duration,
+    /// It was dead, and an operator had it replayed.
+    pub replayed: bool,
     /// The record itself.
     pub body: R,
 }
@@ -99,6 +108,8 @@ pub struct ParkedLoad {
     pub key: LaneKey,
     /// At most so many.
     pub records_max: usize,
+    /// None behind this offset: the key is held there.
+    pub through: Option<Offset>,
 }
 
 /// One transaction on a partition's parked rows, fenced by its owner's row.
@@ -118,6 +129,16 @@ pub struct ParkWrite<R> {
     pub looks: Vec<Look>,
     /// Rows that settled: they become tombstones.
     pub settled: Vec<Offset>,
+    /// Those of them whose record was dead before, and is done or skipped now.
+    pub revived: Vec<Offset>,
+    /// Keys that are held from now on, wherever they were held before.
+    pub holds: Vec<Hold>,
+    /// Keys that are held no longer; none of `holds`.
+    pub released: Vec<LaneKey>,
+    /// Dead records that become rows again, with their bytes from the dead letter, each only if its step is still open.
+    pub replays: Vec<Replay>,
+    /// Plan steps that are carried out otherwise.
+    pub ended: Vec<PlanStepNumber>,
     /// The group has committed this position: tombstones below it can go.
     pub passed: Option<Offset>,
 }
@@ -131,6 +152,51 @@ pub struct ParkRecord<R> {
     pub offset: Offset,
     /// The record.
     pub body: R,
+}
+
+/// A key that is held: its rows behind the offset wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The key.
+    pub key: LaneKey,
+    /// Its dead record.
+    pub offset: Offset,
+}
+
+/// A dead record on its way back to the head of its lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The plan step that wants it.
+    pub number: PlanStepNumber,
+    /// Its lane.
+    pub key: LaneKey,
+    /// Its position.
+    pub offset: Offset,
+}
+
+/// What an operator wants done with one dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanStep {
+    /// Its number.
+    pub number: PlanStepNumber,
+    /// The lane of the dead record, as in [`Record::lane`](crate::Record::lane).
+    pub lane: LaneKey,
+    /// The dead record.
+    pub offset: Offset,
+    /// What.
+    pub kind: PlanStepKind,
+}
+
+/// What is to be done with a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanStepKind {
+    /// Its record runs again, at the head of its lane.
+    Replay {
+        /// The record's size in memory.
+        bytes: usize,
+    },
+    /// Its key is held no longer.
+    Release,
 }
 
 /// What the head of a parked lane waits for.

@@ -110,7 +110,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let stay = assigned
             .stays
             .find(&key)
-            .unwrap_or_else(|| assigned.stays.begin(key));
+            .unwrap_or_else(|| assigned.stays.begin(key, Place::Rests));
         assigned.outbox.look(stay, look);
         let mut let_go = Vec::new();
         for record in queue {
@@ -143,8 +143,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         if assigned.stays.get(stay).is_none_or(Stay::is_over) {
             return Err(record);
         }
-        assigned.enter(stay, record);
-        self.parking_dirty.insert(partition);
+        self.enter(partition, stay, record);
         Ok(())
     }
 
@@ -226,6 +225,11 @@ impl Stay {
 
     /// Every record of the key is settled: what comes next needs not go to the store.
     pub(super) fn is_over(&self) -> bool {
-        self.is_empty() && self.place == Place::Idle
+        self.is_empty() && self.place == Place::Idle && self.held.is_none()
+    }
+
+    /// Whether the store has a row of it that may run.
+    pub(super) fn is_loadable(&self) -> bool {
+        self.stored > 0 && (self.held.is_none() || self.ahead)
     }
 }

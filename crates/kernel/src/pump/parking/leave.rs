@@ -8,7 +8,7 @@ use super::{Awaited, ParkFault, ParkedLane, ParkedLoad, ParkedRecord, StayIndex,
 use crate::{
     cause::Waiting,
     ids::{Assignment, LaneKey, LoadNumber, Offset, Partition, Time},
-    pump::{Abort, Action, Pump, lane::Queued, lanes::LaneIndex, timers::Timer},
+    pump::{Abort, Action, Pump, Settle, lane::Queued, lanes::LaneIndex, timers::Timer},
 };
 
 impl<R: Clone, X: Clone> Pump<R, X> {
@@ -24,9 +24,17 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         let mut resting = Vec::new();
         for lane in lanes {
-            let index = assigned.stays.begin(lane.key);
+            let index = assigned.stays.begin(lane.key, Place::Held);
             assigned.stays.add(index, lane.records, lane.bytes);
-            resting.push((index, lane.cause, lane.due));
+            let is_held = lane.held.is_some();
+            let ahead = is_held && lane.head.is_some_and(|head| Some(head) <= lane.held);
+            if let Some(stay) = assigned.stays.get_mut(index) {
+                stay.held = lane.held;
+                stay.ahead = ahead;
+            }
+            if !is_held || ahead {
+                resting.push((index, lane.cause, lane.due));
+            }
         }
         for (index, cause, due) in resting {
             self.rest(partition, index, &cause, due, now);
@@ -45,11 +53,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             .filter_map(|(index, lane)| Some((index, assigned.stays.find(&lane.key)?)))
             .collect();
         for (index, stay) in lanes {
-            assigned.set_timer(&mut self.timers, partition, index, None);
-            let (_, _, queue) = assigned.lanes.take(index);
-            for record in queue {
-                assigned.enter(stay, record);
-            }
+            self.follow(partition, index, stay);
         }
     }
 
@@ -57,7 +61,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
     /// it counts no more, and records on their way in are lined up anew.
     pub(in crate::pump) fn forget_parked(&mut self, partition: Partition) {
         let parked = self.partitions.get(&partition);
-        if parked.is_none_or(|assigned| assigned.stays.keys() == 0) {
+        if parked.is_none_or(|assigned| assigned.stays.keys() == 0 && !assigned.outbox.has_holds())
+        {
             return;
         }
         self.abort_runs(partition, Abort::Lost);
@@ -141,7 +146,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// Asks for a stay's oldest rows; without any it ends, or waits for those that are on their way in.
+    /// Asks for a stay's oldest rows that may run; without any it ends, or waits for those that are on their way in, or
+    /// for its hold to end.
     pub(super) fn load(&mut self, partition: Partition, index: StayIndex) {
         let parking = self.config.parking.unwrap_or_default();
         let Some(assigned) = self.partitions.get_mut(&partition) else {
@@ -155,25 +161,30 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             stay.place = Place::Idle;
             return;
         }
-        if stay.stored > 0 {
+        if stay.is_loadable() {
+            stay.ahead = false;
             self.loads = LoadNumber(self.loads.0 + 1);
-            stay.place = Place::Loads(self.loads);
+            stay.place = Place::Loads(self.loads, stay.held);
             self.actions.push(Action::LoadParked(ParkedLoad {
                 load: self.loads,
                 partition,
                 assignment: assigned.assignment,
                 key: stay.key.clone(),
                 records_max: parking.load_records_max.max(1),
+                through: stay.held,
             }));
             return;
         }
-        stay.place = Place::Idle;
+        stay.place = match stay.held {
+            Some(_) => Place::Held,
+            None => Place::Idle,
+        };
         // It may wait for room that only others of its convoy can make: it keeps nobody's turn.
         if let Some(convoy) = stay.convoy.take() {
             assigned.convoys.got_through(&convoy, parking.lanes_max);
             self.parking_dirty.insert(partition);
         }
-        if stay.is_empty() {
+        if stay.is_empty() && stay.held.is_none() {
             assigned.stays.end(index);
         }
     }
@@ -197,7 +208,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(stay) = assigned.stays.get_mut(index) else {
             return;
         };
-        if assigned.assignment != assignment || stay.place != Place::Loads(load) {
+        let Place::Loads(asked, through) = stay.place else {
+            return;
+        };
+        if assigned.assignment != assignment || asked != load {
             return;
         }
         match result {
@@ -207,11 +221,14 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                 self.rest(partition, index, &cause, wait, now);
             }
             Ok(records) if records.is_empty() => {
-                // Erased, or settled by hand.
-                stay.stored = 0;
+                if through.is_none() {
+                    // Erased, or settled by hand.
+                    stay.stored = 0;
+                }
                 self.load(partition, index);
             }
             Ok(records) => {
+                stay.ahead = true;
                 self.run_loaded(partition, index, records);
                 self.hold_intake(partition, now);
             }
@@ -242,6 +259,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
                     offset: record.offset,
                     bytes: record.bytes,
                     is_stored: true,
+                    is_replayed: record.replayed,
                     body: record.body,
                 },
             );
@@ -265,31 +283,44 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// A row's record settled: it is a tombstone once its step is acknowledged.
+    /// A row's record settled: it is a tombstone once its step is acknowledged. Says also whether it was dead before,
+    /// and is not now.
     pub(in crate::pump) fn settle_stored(
         &mut self,
         partition: Partition,
         key: &LaneKey,
-        bytes: usize,
-    ) -> Option<StayIndex> {
+        record: &Queued<R>,
+        settle: Settle,
+    ) -> Option<(StayIndex, bool)> {
         let lanes_max = self.config.parking.unwrap_or_default().lanes_max;
         let assigned = self.partitions.get_mut(&partition)?;
         let index = assigned.stays.find(key)?;
-        assigned.stays.subtract(index, bytes);
+        assigned.stays.subtract(index, record.bytes);
         let stay = assigned.stays.get_mut(index)?;
         stay.burying += 1;
+        let is_dead = matches!(settle, Settle::Dead(_));
+        let is_revived = !is_dead && (record.is_replayed || stay.held == Some(record.offset));
+        if !is_dead && stay.held == Some(record.offset) {
+            assigned.outbox.release(key.clone());
+        }
         if let Some(convoy) = stay.convoy.take() {
             assigned.convoys.got_through(&convoy, lanes_max);
         }
         self.parking_dirty.insert(partition);
         self.make_room();
-        Some(index)
+        Some((index, is_revived))
     }
 
     /// The step of a row's settlement is acknowledged.
-    pub(in crate::pump) fn bury(&mut self, partition: Partition, stay: StayIndex, offset: Offset) {
+    pub(in crate::pump) fn bury(
+        &mut self,
+        partition: Partition,
+        stay: StayIndex,
+        offset: Offset,
+        is_revived: bool,
+    ) {
         if let Some(assigned) = self.partitions.get_mut(&partition) {
-            assigned.outbox.bury(stay, offset);
+            assigned.outbox.bury(stay, offset, is_revived);
             self.parking_dirty.insert(partition);
         }
     }

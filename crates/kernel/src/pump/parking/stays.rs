@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Awaited;
-use crate::ids::{LaneKey, LoadNumber, Time};
+use crate::ids::{LaneKey, LoadNumber, Offset, Time};
 
 /// A stay's place within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,10 +14,12 @@ pub(in crate::pump) struct StayIndex(usize);
 pub(in crate::pump) enum Place {
     /// In the store, until something wakes it.
     Rests,
-    /// Asked for.
-    Loads(LoadNumber),
+    /// Asked for, as far as this offset if it was held then.
+    Loads(LoadNumber, Option<Offset>),
     /// In a lane.
     Runs,
+    /// In the store behind its hold, until that ends or something is stored before it.
+    Held,
     /// Nothing can be loaded yet: what is left is on its way into the store, or to be buried.
     Idle,
 }
@@ -34,6 +36,10 @@ pub(in crate::pump) struct Stay {
     /// Settled rows that are not tombstones yet.
     pub(in crate::pump) burying: usize,
     pub(in crate::pump) place: Place,
+    /// Rows behind this offset wait for an operator.
+    pub(in crate::pump) held: Option<Offset>,
+    /// Rows at the hold or before it may be there.
+    pub(in crate::pump) ahead: bool,
     /// The convoy that it left to run, until it is known whether it got through.
     pub(in crate::pump) convoy: Option<Awaited>,
     /// Its entry in the pump's timers.
@@ -59,7 +65,12 @@ impl Stays {
         self.by_key.get(key).copied()
     }
 
-    pub(in crate::pump) fn begin(&mut self, key: LaneKey) -> StayIndex {
+    /// Where a key is held, if it is.
+    pub(in crate::pump) fn held(&self, key: &LaneKey) -> Option<Offset> {
+        self.get(self.find(key)?)?.held
+    }
+
+    pub(in crate::pump) fn begin(&mut self, key: LaneKey, place: Place) -> StayIndex {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             StayIndex(self.slots.len() - 1)
@@ -71,7 +82,9 @@ impl Stays {
             bytes: 0,
             entering: 0,
             burying: 0,
-            place: Place::Rests,
+            place,
+            held: None,
+            ahead: false,
             convoy: None,
             timer: None,
         });
@@ -94,7 +107,16 @@ impl Stays {
         self.slots.get_mut(index.0)?.as_mut()
     }
 
-    /// A row more, or several.
+    /// A row was stored: one at its key's hold or before it may run.
+    pub(in crate::pump) fn add_row(&mut self, index: StayIndex, offset: Offset, bytes: usize) {
+        self.add(index, 1, bytes);
+        if let Some(Some(stay)) = self.slots.get_mut(index.0) {
+            stay.entering = stay.entering.saturating_sub(1);
+            stay.ahead |= stay.held >= Some(offset);
+        }
+    }
+
+    /// Rows that were found.
     pub(in crate::pump) fn add(&mut self, index: StayIndex, records: usize, bytes: usize) {
         if let Some(Some(stay)) = self.slots.get_mut(index.0) {
             stay.stored += records;

@@ -1,12 +1,15 @@
-//! What is to be written to a partition's parked rows, and the write that is out.
+//! Writes to a partition's parked rows are begun, and their answers taken.
 //!
-//! Invariant: one write at a time, so rows of a key are added in offset order; what fails goes first the next time.
+//! Invariant: a record is clear, and a hold holds, only once the store has said that it has it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use super::{Look, ParkFault, ParkNumber, ParkRecord, ParkWrite, StayIndex, stays::Place};
+use super::{
+    Hold, ParkFault, ParkNumber, ParkRecord, ParkWrite, ParkingConfig, StayIndex,
+    outbox::{Changes, Out, Outbox, Settled},
+    replay::Wanted,
+    stays::{Place, Stays},
+};
 use crate::{
-    ids::{Assignment, Offset, Partition, Time},
+    ids::{Assignment, Epoch, Offset, Partition, Time},
     pump::{
         Action, Pump,
         assigned::{Assigned, Ownership},
@@ -14,66 +17,6 @@ use crate::{
         timers::Timer,
     },
 };
-
-/// What a partition has to write.
-#[derive(Debug)]
-pub(in crate::pump) struct Outbox<R> {
-    entering: VecDeque<(StayIndex, Queued<R>)>,
-    looks: BTreeMap<StayIndex, Look>,
-    settled: Vec<(StayIndex, Offset)>,
-    /// Rows that are kept only until the group's position has passed them.
-    pub(in crate::pump) tombstones: BTreeSet<Offset>,
-    out: Option<Out<R>>,
-    /// Its entry in the pump's timers, after a write that failed.
-    pub(in crate::pump) retry_at: Option<Time>,
-}
-
-#[derive(Debug)]
-struct Out<R> {
-    park: ParkNumber,
-    entering: Vec<(StayIndex, Queued<R>)>,
-    looks: BTreeMap<StayIndex, Look>,
-    settled: Vec<(StayIndex, Offset)>,
-    passed: Option<Offset>,
-}
-
-impl<R> Default for Outbox<R> {
-    fn default() -> Self {
-        Self {
-            entering: VecDeque::new(),
-            looks: BTreeMap::new(),
-            settled: Vec::new(),
-            tombstones: BTreeSet::new(),
-            out: None,
-            retry_at: None,
-        }
-    }
-}
-
-impl<R> Outbox<R> {
-    /// What is new about the head of a parked lane.
-    pub(super) fn look(&mut self, stay: StayIndex, look: Look) {
-        self.looks.insert(stay, look);
-    }
-
-    /// A row's settlement is told: it becomes a tombstone.
-    pub(super) fn bury(&mut self, stay: StayIndex, offset: Offset) {
-        self.settled.push((stay, offset));
-    }
-
-    /// Settlements that the store has not heard of.
-    pub(in crate::pump) fn owes_settlements(&self) -> bool {
-        !self.settled.is_empty() || self.out.as_ref().is_some_and(|out| !out.settled.is_empty())
-    }
-
-    /// Takes out the records on their way in, in the order in which they came.
-    pub(super) fn take_entering(&mut self) -> Vec<(StayIndex, Queued<R>)> {
-        let out = self.out.take().map(|out| out.entering).unwrap_or_default();
-        self.looks.clear();
-        self.settled.clear();
-        out.into_iter().chain(self.entering.drain(..)).collect()
-    }
-}
 
 impl<R: Clone, X> Assigned<R, X> {
     /// A record is to be stored behind its key's rows.
@@ -83,12 +26,20 @@ impl<R: Clone, X> Assigned<R, X> {
             self.outbox.entering.push_back((stay, record));
         }
     }
+
+    /// The committed position, if tombstones below it can go.
+    fn passed(&self) -> Option<Offset> {
+        let (passed, _) = self.accepted.as_ref()?;
+        let first = self.outbox.tombstones.first()?;
+        (first < passed).then_some(*passed)
+    }
 }
 
 impl<R: Clone, X: Clone> Pump<R, X> {
     /// Wakes and writes where something changed.
     pub(in crate::pump) fn advance_parking(&mut self, now: Time) {
         while let Some(partition) = self.parking_dirty.pop_first() {
+            self.begin_replays(partition);
             self.wake_stays(partition, now);
             self.write_parked(partition);
         }
@@ -100,81 +51,41 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             return;
         };
         let stored = self.parked_bytes();
-        let mut room = parking.bytes_max.saturating_sub(stored);
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
         let Ownership::Owned(epoch) = assigned.ownership else {
             return;
         };
-        let Assigned {
-            outbox,
-            stays,
-            accepted,
-            drain,
-            ..
-        } = assigned;
-        if outbox.out.is_some() || outbox.retry_at.is_some() {
+        if assigned.outbox.out.is_some() || assigned.outbox.retry_at.is_some() {
             return;
         }
-        let mut entering = Vec::new();
-        let mut bytes = 0_usize;
-        // What is on its way in when a partition is given back is left to its next owner.
-        while drain.is_none()
-            && entering.len() < parking.write_records_max.max(1)
-            && let Some((_, record)) = outbox.entering.front()
-            // A record above the limit goes alone: it must go somewhere.
-            && (record.bytes <= room || (stored == 0 && entering.is_empty()))
-            && (bytes == 0 || bytes.saturating_add(record.bytes) <= parking.write_bytes_max)
-            && let Some(next) = outbox.entering.pop_front()
-        {
-            room = room.saturating_sub(next.1.bytes);
-            bytes = bytes.saturating_add(next.1.bytes);
-            entering.push(next);
+        let (mut entering, mut changes) =
+            (Vec::new(), std::mem::take(&mut assigned.outbox.changes));
+        if assigned.drain.is_some() {
+            // What is on its way in when a partition is given back is left to its next owner.
+            changes.replays.clear();
+        } else {
+            entering = assigned.outbox.take_next(&parking, stored);
+            if entering.is_empty() && !assigned.outbox.entering.is_empty() {
+                self.parking_full.insert(partition);
+            }
         }
-        if entering.is_empty() && drain.is_none() && !outbox.entering.is_empty() {
-            self.parking_full.insert(partition);
-        }
-        let passed = accepted
-            .as_ref()
-            .map(|(offset, _)| *offset)
-            .filter(|passed| {
-                outbox
-                    .tombstones
-                    .first()
-                    .is_some_and(|first| first < passed)
-            });
-        let looks = std::mem::take(&mut outbox.looks);
-        let settled = std::mem::take(&mut outbox.settled);
-        if entering.is_empty() && looks.is_empty() && settled.is_empty() && passed.is_none() {
+        let passed = assigned.passed();
+        if entering.is_empty() && changes.is_empty() && passed.is_none() {
             return;
         }
         self.parks = ParkNumber(self.parks.0 + 1);
-        let key_of = |stay: &StayIndex| stays.get(*stay).map(|stay| stay.key.clone());
-        let records = entering.iter().filter_map(|(stay, record)| {
-            Some(ParkRecord {
-                key: key_of(stay)?,
-                offset: record.offset,
-                body: record.body.clone(),
-            })
-        });
-        self.actions.push(Action::Park(ParkWrite {
-            park: self.parks,
-            partition,
-            assignment: assigned.assignment,
-            epoch,
-            records: records.collect(),
-            looks: looks.values().cloned().collect(),
-            settled: settled.iter().map(|&(_, offset)| offset).collect(),
-            passed,
-        }));
-        outbox.out = Some(Out {
+        let out = Out {
             park: self.parks,
             entering,
-            looks,
-            settled,
+            changes,
             passed,
-        });
+        };
+        let assignment = assigned.assignment;
+        let write = out.write(partition, assignment, epoch, &assigned.stays);
+        assigned.outbox.out = Some(out);
+        self.actions.push(Action::Park(write));
     }
 
     /// Takes the answer to a write.
@@ -197,7 +108,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         };
         self.parking_dirty.insert(partition);
         match result {
-            Ok(()) => self.written(partition, out),
+            Ok(()) => self.written(partition, out, now),
             Err(fault) => {
                 assigned.outbox.put_back(out);
                 let due = now.plus(self.config.write_retry);
@@ -210,29 +121,43 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
     }
 
-    /// The store has it: records are clear, settled rows are tombstones.
-    fn written(&mut self, partition: Partition, out: Out<R>) {
+    /// The store has it: records are clear, settled rows are tombstones, dead records are rows again, keys are held.
+    fn written(&mut self, partition: Partition, out: Out<R>, now: Time) {
         let Some(assigned) = self.partitions.get_mut(&partition) else {
             return;
         };
+        let Changes {
+            settled,
+            holds,
+            released,
+            replays,
+            ..
+        } = out.changes;
         if let Some(passed) = out.passed {
             assigned.outbox.tombstones = assigned.outbox.tombstones.split_off(&passed);
         }
-        let mut idle = Vec::new();
-        for &(stay, offset) in &out.settled {
+        let mut changed = Vec::new();
+        let buried: Vec<Offset> = settled.iter().map(|row| row.offset).collect();
+        for Settled { stay, offset, .. } in settled {
             assigned.outbox.tombstones.insert(offset);
             if let Some(found) = assigned.stays.get_mut(stay) {
                 found.burying = found.burying.saturating_sub(1);
-                idle.push(stay);
+                changed.push(stay);
+            }
+        }
+        for (stay, Wanted { replay, bytes }) in replays {
+            assigned.stays.add_row(stay, replay.offset, bytes);
+            assigned.outbox.tombstones.remove(&replay.offset);
+            changed.push(stay);
+            if assigned.ledger.store_takes(replay.offset) {
+                self.commits.mark(partition, assigned);
             }
         }
         let mut bytes = Vec::with_capacity(out.entering.len());
         for (stay, record) in out.entering {
-            if let Some(found) = assigned.stays.get_mut(stay) {
-                found.entering = found.entering.saturating_sub(1);
-                idle.push(stay);
-            }
-            assigned.stays.add(stay, 1, record.bytes);
+            assigned.stays.add_row(stay, record.offset, record.bytes);
+            changed.push(stay);
+            assigned.suspects.enter_store(record.offset);
             if assigned.ledger.clear(record.offset) {
                 self.commits.mark(partition, assigned);
             }
@@ -241,16 +166,30 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         for bytes in bytes {
             self.discount(partition, bytes);
         }
-        for stay in idle {
-            self.go_on_if_idle(partition, stay);
+        for key in released {
+            self.end_release_write(partition, &key, now);
         }
+        for Hold { key, offset } in holds {
+            self.end_hold_write(partition, key, offset);
+        }
+        for stay in changed {
+            self.go_on_if_loadable(partition, stay);
+        }
+        self.forget_buried_suspects(partition, buried.into_iter());
     }
 
     /// A stay that had nothing to load may have now, or has ended.
-    fn go_on_if_idle(&mut self, partition: Partition, stay: StayIndex) {
+    fn go_on_if_loadable(&mut self, partition: Partition, stay: StayIndex) {
         let assigned = self.partitions.get(&partition);
-        let place = assigned.and_then(|assigned| Some(&assigned.stays.get(stay)?.place));
-        if place == Some(&Place::Idle) {
+        let Some(found) = assigned.and_then(|assigned| assigned.stays.get(stay)) else {
+            return;
+        };
+        let goes_on = match found.place {
+            Place::Idle => true,
+            Place::Held => found.is_loadable(),
+            Place::Rests | Place::Loads(..) | Place::Runs => false,
+        };
+        if goes_on {
             self.load(partition, stay);
         }
     }
@@ -270,13 +209,67 @@ impl<R: Clone, X: Clone> Pump<R, X> {
 }
 
 impl<R> Outbox<R> {
-    fn put_back(&mut self, out: Out<R>) {
-        for record in out.entering.into_iter().rev() {
-            self.entering.push_front(record);
+    /// The next records to store, as far as one write and the store's room reach; `stored` bytes are there.
+    fn take_next(&mut self, parking: &ParkingConfig, stored: usize) -> Vec<(StayIndex, Queued<R>)> {
+        let mut room = parking.bytes_max.saturating_sub(stored);
+        let mut next: Vec<(StayIndex, Queued<R>)> = Vec::new();
+        let mut bytes = 0_usize;
+        while next.len() < parking.write_records_max.max(1)
+            && let Some((_, record)) = self.entering.front()
+            // A record above the limit goes alone: it must go somewhere.
+            && (record.bytes <= room || (stored == 0 && next.is_empty()))
+            && (bytes == 0 || bytes.saturating_add(record.bytes) <= parking.write_bytes_max)
+            && let Some(entering) = self.entering.pop_front()
+        {
+            room = room.saturating_sub(entering.1.bytes);
+            bytes = bytes.saturating_add(entering.1.bytes);
+            next.push(entering);
         }
-        for (stay, look) in out.looks {
-            self.looks.entry(stay).or_insert(look);
+        next
+    }
+}
+
+impl<R: Clone> Out<R> {
+    fn write(
+        &self,
+        partition: Partition,
+        assignment: Assignment,
+        epoch: Epoch,
+        stays: &Stays,
+    ) -> ParkWrite<R> {
+        let records = self.entering.iter().filter_map(|(stay, record)| {
+            Some(ParkRecord {
+                key: stays.get(*stay)?.key.clone(),
+                offset: record.offset,
+                body: record.body.clone(),
+            })
+        });
+        let Changes {
+            looks,
+            settled,
+            holds,
+            released,
+            replays,
+            ended,
+        } = &self.changes;
+        let revived = settled.iter().filter(|row| row.is_revived);
+        ParkWrite {
+            park: self.park,
+            partition,
+            assignment,
+            epoch,
+            records: records.collect(),
+            looks: looks.values().cloned().collect(),
+            settled: settled.iter().map(|row| row.offset).collect(),
+            revived: revived.map(|row| row.offset).collect(),
+            holds: holds.clone(),
+            released: released.clone(),
+            replays: replays
+                .iter()
+                .map(|(_, wanted)| wanted.replay.clone())
+                .collect(),
+            ended: ended.clone(),
+            passed: self.passed,
         }
-        self.settled.splice(0..0, out.settled);
     }
 }

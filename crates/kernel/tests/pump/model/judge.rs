@@ -1,12 +1,15 @@
 //! What the shell sees, held against the truth that it keeps.
 
-use argosy_kernel::{Action, At, LaneState, Offset, Partition, RevokeNumber, Settle, StepNumber};
+use argosy_kernel::{
+    Action, At, LaneKey, LaneState, Offset, Partition, RevokeNumber, Settle, StepNumber,
+};
 
 use super::{Owed, Shell, is_delivered, lane_of};
 use crate::world::{Act, P0, P1, millis};
 
 impl Shell {
     pub(super) fn carry_out(&mut self, action: Act) {
+        self.judge_condemned(&action);
         match action {
             Action::TakeOwner {
                 partition,
@@ -17,6 +20,7 @@ impl Shell {
             Action::Run(dispatch) => {
                 let rest: Vec<At> = dispatch.records.iter().map(|r| r.at).collect();
                 self.judge_run(&rest);
+                self.judge_alone(&dispatch);
                 self.owed.push(Owed::Run(rest));
             }
             Action::Publish { at, .. } => self.owed.push(Owed::Publish(at)),
@@ -43,12 +47,15 @@ impl Shell {
                 assert!(known, "aborted what does not run");
             }
             Action::Waits { .. } | Action::MapIgnored { .. } => {}
+            Action::ForgetSuspects { partition, offsets } => {
+                self.forget_suspects(partition, &offsets);
+            }
             Action::Park(write) => self.owe_park(write),
             Action::LoadParked(load) => self.owed.push(Owed::Load(load)),
         }
     }
 
-    fn assignment_of(&self, partition: Partition) -> u64 {
+    pub(super) fn assignment_of(&self, partition: Partition) -> u64 {
         let mut assigned = self.pump.assigned();
         let found = assigned.find(|(other, _)| *other == partition);
         found.map_or(0, |(_, assignment)| assignment.0)
@@ -61,7 +68,13 @@ impl Shell {
             let other = (at.partition, lane_of(at.offset.0));
             assert_ne!(other, lane, "two live runs of one key");
         }
+        let held = self.hold_of(lane.0, &lane.1);
         for at in rest {
+            assert!(
+                held.is_none_or(|held| at.offset.0 <= held),
+                "{} runs behind its hold",
+                at.offset.0
+            );
             assert_eq!(lane_of(at.offset.0), lane.1, "a dispatch of two keys");
             let asked_back = self.revokes.values().flatten().any(|p| *p == at.partition);
             assert!(!asked_back, "a dispatch of what is asked back");
@@ -73,9 +86,16 @@ impl Shell {
         assert_eq!(step.0, self.last_step);
         let current = self.assignment_of(at.partition);
         assert_eq!(at.assignment.0, current, "settled after its end");
+        let lane = lane_of(at.offset.0);
+        if matches!(settle, Settle::Dead(_))
+            && self.holds_keys
+            && !matches!(lane, LaneKey::Keyless(_))
+        {
+            let held = self.hold_of(at.partition, &lane);
+            assert!(held >= Some(at.offset.0), "dead, and its key is not held");
+        }
         // What no handler wants settles without its lane.
         if settle != Settle::Skipped("no handler") {
-            let lane = lane_of(at.offset.0);
             for before in (0..at.offset.0).filter(|&before| is_delivered(before)) {
                 if lane_of(before) == lane && before % 11 != 0 {
                     let known = self.settled.contains_key(&(at.partition, before));
@@ -92,7 +112,10 @@ impl Shell {
             );
         }
         let place = (at.partition, at.offset.0);
+        self.suspects.remove(&place);
         self.settled.insert(place, (step.0, false));
+        // Should it be replayed, it is not suspected again.
+        self.suspects.remove(&place);
     }
 
     /// One commit at a time; everything below a committed offset is settled and acknowledged.

@@ -1,8 +1,10 @@
 //! The store's part of the truth: parked rows, fenced by the newest epoch.
 
+use std::collections::BTreeMap;
+
 use argosy_kernel::{
-    Input, Offset, ParkFault, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord, ParkedState,
-    Partition, Waiting,
+    Input, LaneKey, Offset, ParkFault, ParkWrite, ParkedLane, ParkedLoad, ParkedRecord,
+    ParkedState, Partition, Waiting,
 };
 
 use super::{Owed, Shell, lane_of};
@@ -13,6 +15,7 @@ use crate::world::millis;
 pub(super) struct Row {
     attempts: u32,
     pub(super) is_settled: bool,
+    is_replayed: bool,
 }
 
 impl Shell {
@@ -50,6 +53,7 @@ impl Shell {
             let row = Row {
                 attempts: 0,
                 is_settled: false,
+                is_replayed: false,
             };
             self.rows.entry((partition, record.offset.0)).or_insert(row);
             self.parked += 1;
@@ -69,6 +73,7 @@ impl Shell {
                 row.is_settled = true;
             }
         }
+        self.write_holds(write);
         if let Some(passed) = write.passed {
             let committed = self
                 .committed
@@ -81,6 +86,49 @@ impl Shell {
             self.rows.retain(|&(of, offset), row| {
                 of != partition || !row.is_settled || offset >= passed.0
             });
+        }
+    }
+
+    fn write_holds(&mut self, write: &ParkWrite<i64>) {
+        let partition = write.partition;
+        for key in &write.released {
+            self.holds.remove(&(partition, key.clone()));
+        }
+        for hold in &write.holds {
+            assert!(
+                !write.released.contains(&hold.key),
+                "held and released at once"
+            );
+            self.holds
+                .insert((partition, hold.key.clone()), hold.offset.0);
+            self.held_keys += 1;
+        }
+        for replay in &write.replays {
+            if self.close_step(replay.number) {
+                assert_eq!(
+                    replay.key,
+                    lane_of(replay.offset.0),
+                    "replayed outside its lane"
+                );
+                let row = Row {
+                    attempts: 0,
+                    is_settled: false,
+                    is_replayed: true,
+                };
+                let place = (partition, replay.offset.0);
+                let known = self.rows.entry(place).or_insert(row);
+                if known.is_settled {
+                    *known = row;
+                }
+                self.replayed += 1;
+            }
+        }
+        for number in &write.ended {
+            self.close_step(*number);
+        }
+        for offset in &write.revived {
+            let letter = self.letters.get_mut(&(partition, offset.0));
+            *letter.expect("only what was dead is revived") = false;
         }
     }
 
@@ -101,7 +149,10 @@ impl Shell {
 
     fn read(&self, load: &ParkedLoad) -> Vec<ParkedRecord<i64>> {
         let rows = self.rows.iter().filter(|((partition, offset), row)| {
-            *partition == load.partition && lane_of(*offset) == load.key && !row.is_settled
+            *partition == load.partition
+                && lane_of(*offset) == load.key
+                && !row.is_settled
+                && load.through.is_none_or(|through| *offset <= through.0)
         });
         rows.take(load.records_max)
             .map(|(&(_, offset), row)| ParkedRecord {
@@ -109,6 +160,7 @@ impl Shell {
                 bytes: 10,
                 attempts: row.attempts,
                 age: millis(0),
+                replayed: row.is_replayed,
                 body: offset,
             })
             .collect()
@@ -116,39 +168,44 @@ impl Shell {
 
     /// What a new owner of a partition finds.
     pub(super) fn found(&mut self, partition: Partition) -> ParkedState {
-        let mut found = ParkedState::default();
-        let rows: Vec<_> = self
-            .rows
-            .iter()
-            .map(|(&place, &row)| (place, row))
-            .collect();
-        for ((of, offset), row) in rows {
+        let mut offsets = Vec::new();
+        let mut lanes: BTreeMap<LaneKey, (usize, Option<Offset>)> = BTreeMap::new();
+        for (&(of, offset), row) in &self.rows {
             if of != partition {
                 continue;
             }
-            found.offsets.push(Offset(offset));
-            if row.is_settled {
-                continue;
+            offsets.push(Offset(offset));
+            if !row.is_settled {
+                let (records, head) = lanes.entry(lane_of(offset)).or_default();
+                *records += 1;
+                head.get_or_insert(Offset(offset));
             }
-            let key = lane_of(offset);
-            if let Some(lane) = found.lanes.iter_mut().find(|lane| lane.key == key) {
-                lane.records += 1;
-                lane.bytes += 10;
-                continue;
+        }
+        for (of, key) in self.holds.keys() {
+            if *of == partition {
+                lanes.entry(key.clone()).or_default();
             }
-            let cause = match self.draw(2) {
+        }
+        let lanes = lanes.into_iter().map(|(key, (records, head))| ParkedLane {
+            records,
+            bytes: records * 10,
+            cause: match self.draw(2) {
                 0 => Waiting::Retry,
                 _ => Waiting::Dependency("shop".into()),
-            };
-            found.lanes.push(ParkedLane {
-                key,
-                records: 1,
-                bytes: 10,
-                cause,
-                due: millis(self.draw(500)),
-            });
+            },
+            due: millis(self.draw(500)),
+            head,
+            held: self
+                .holds
+                .get(&(partition, key.clone()))
+                .map(|&held| Offset(held)),
+            key,
+        });
+        ParkedState {
+            lanes: lanes.collect(),
+            offsets,
+            suspects: Vec::new(),
         }
-        found
     }
 
     pub(super) fn owe_park(&mut self, write: ParkWrite<i64>) {

@@ -118,6 +118,10 @@ fn tell(step: &Step, entry: &Entry) -> (&'static str, String) {
         None => ("unknown", "this build does not know the step".to_owned()),
         Some(Kind::Accepted(_)) => ("accepted", identity()),
         Some(Kind::Received(_)) => ("received", identity()),
+        Some(Kind::Replayed(_)) => (
+            "replayed",
+            "an operator has the dead record run again".to_owned(),
+        ),
         Some(Kind::Waited(waited)) => ("waits", tell_wait(waited)),
         Some(Kind::Run(run)) => ("run", tell_run(run)),
         Some(Kind::Call(call)) => ("call", tell_call(call)),
@@ -142,7 +146,12 @@ fn tell_wait(waited: &Waited) -> String {
         true => waited.cause.clone(),
         false => format!("{}({})", waited.cause, waited.dependency),
     };
-    format!("{cause}, at most {} ms", waited.wait_ms)
+    match (waited.parked, waited.wait_ms) {
+        // A held key: no time ends that.
+        (true, 0) => format!("{cause}, in the store, until an operator ends it"),
+        (true, wait_ms) => format!("{cause}, in the store, at most {wait_ms} ms"),
+        (false, wait_ms) => format!("{cause}, at most {wait_ms} ms"),
+    }
 }
 
 fn tell_run(run: &Run) -> String {

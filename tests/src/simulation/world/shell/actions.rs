@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use argosy_kernel::{Action, At, Partition, RevokeNumber, Settle, StepNumber};
+use argosy_kernel::{Action, At, Death, Partition, RevokeNumber, Settle, StepNumber};
 use argosy_testkit::store::Operation;
 use uuid::Uuid;
 
@@ -85,6 +85,9 @@ impl World {
             Action::Waits { .. } => {}
             Action::Park(write) => self.park(id, write),
             Action::LoadParked(load) => self.load_parked(id, load),
+            Action::ForgetSuspects { partition, offsets } => {
+                self.forget_suspects(id, partition, &offsets);
+            }
             Action::HoldIntake(partition) => self.hold(id, partition),
             Action::ResumeIntake(partition) => {
                 self.instance(id).intake.held.remove(&partition);
@@ -199,7 +202,10 @@ impl World {
         match settle {
             Settle::Done => self.coverage.done += 1,
             Settle::Skipped(_) => self.coverage.skipped += 1,
-            Settle::Dead(_) => self.coverage.dead += 1,
+            Settle::Dead(cause) => {
+                self.coverage.dead += 1;
+                self.coverage.condemned_by_crashes += u64::from(cause == Death::Crashed);
+            }
         }
     }
 }

@@ -27,10 +27,7 @@ impl World {
 
     fn listen(&mut self, id: InstanceId, incoming: Incoming) {
         match incoming {
-            Incoming::Begin => {
-                let member = self.instance(id).member.id();
-                self.send(id, Outgoing::Join(member, None));
-            }
+            Incoming::Begin => self.begin(id),
             Incoming::Tick(due) => {
                 let instance = self.instance(id);
                 if instance.tick == Some(due) {
@@ -199,6 +196,8 @@ impl World {
                 ..
             } => self.hear_parked(id, (partition, assignment, park), answer.as_ref()),
             Purpose::Load(load) => self.hear_loaded(id, load, answer),
+            Purpose::Left(instance) => self.hear_told(id, instance, answer.as_ref()),
+            Purpose::Forget => {}
             Purpose::Run(run) => self.hear_store_for_run(id, run, answer),
             Purpose::Outcome(call) => self.hear_recorded(id, call, answer.is_some()),
         }

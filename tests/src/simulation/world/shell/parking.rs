@@ -41,6 +41,7 @@ impl World {
             owner: self.owner_keys[&load.partition].clone(),
             lane: load.key.clone(),
             rows_max: load.records_max,
+            through: load.through.map(|offset| offset.0),
         }]);
         self.send(id, Outgoing::Store(Purpose::Load(load), operation));
     }
@@ -120,6 +121,7 @@ impl World {
             bytes: self.plan.record(record).bytes,
             attempts: loaded.attempts,
             age: loaded.age,
+            replayed: loaded.replayed,
             body: record,
         }
     }

@@ -26,6 +26,7 @@ impl World {
                 epoch: dispatch.epoch,
                 rest: dispatch.records.into(),
                 past: Vec::new(),
+                alone: dispatch.alone,
                 closed: false,
             },
         );
@@ -38,7 +39,7 @@ impl World {
         let Some(handover) = instance.handovers.get_mut(&number) else {
             return;
         };
-        let (closed, epoch) = (handover.closed, handover.epoch);
+        let (closed, epoch, alone) = (handover.closed, handover.epoch, handover.alone);
         let Some(next) = handover.rest.pop_front() else {
             instance.handovers.remove(&number);
             return;
@@ -61,9 +62,14 @@ impl World {
         self.coverage.runs += 1;
         let owned = self.is_owner(id, next.at);
         self.coverage.runs_without_ownership += u64::from(!owned);
-        self.judge.begins(id, next.at, next.body, owned);
+        self.coverage.ran_alone += u64::from(alone);
+        self.judge.begins(id, next.at, next.body, (owned, alone));
         let run_id = run.id;
         self.instance(id).runs.insert(run_id, run);
+        if self.plan.killer == Some(next.body) {
+            self.die_of_it(id);
+            return;
+        }
         self.obey(id, run_id, command);
     }
 

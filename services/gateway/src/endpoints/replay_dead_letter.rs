@@ -1,0 +1,20 @@
+//! `POST /v1/dead-letters/{worker}/{topic}/{partition}/{offset}/replay`: to run a dead record again, at the head of its
+//! lane, by the owner of its partition. Audited with the ask.
+
+use argosy_store::PlanStepKind;
+use axum::{extract::State, response::Response};
+
+use super::plan_step::ask;
+use crate::{
+    Api,
+    problem::Problem,
+    request::{DeadLetterId, Operator},
+};
+
+pub(crate) async fn endpoint(
+    State(api): State<Api>,
+    operator: Operator,
+    DeadLetterId(id): DeadLetterId,
+) -> Result<Response, Problem> {
+    ask(&api, &operator, id, PlanStepKind::Replay).await
+}
