@@ -88,7 +88,7 @@ pub enum Operation {
     /// `Store::project_letters`.
     ProjectLetters(Vec<LetterRow>),
     /// `Store::dead_letters`.
-    DeadLetters(LetterQuestion),
+    DeadLetters(Box<LetterQuestion>),
     /// `Store::dead_letter`.
     DeadLetter(LetterId),
     /// `Store::ask_plan_step`.

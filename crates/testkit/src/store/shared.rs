@@ -165,7 +165,7 @@ impl Store for SharedModelStore {
         &self,
         question: LetterQuestion,
     ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
-        answered!(self, Operation::DeadLetters(question), Answer::DeadLetters(rows) => rows)
+        answered!(self, Operation::DeadLetters(Box::new(question)), Answer::DeadLetters(rows) => rows)
     }
 
     fn dead_letter(&self, id: LetterId) -> BoxFuture<'_, Result<Option<Letter>, StoreError>> {
