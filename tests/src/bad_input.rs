@@ -5,6 +5,7 @@
 
 mod cases;
 pub(crate) mod kcat;
+mod kept;
 pub(crate) mod letter;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -99,6 +100,19 @@ pub async fn run(folder: Folder) -> anyhow::Result<BadInputReport> {
             .map(|what| format!("{}: {what}", case.name));
         report.violations.extend(wrong);
     }
+    let store = argosy_store::Postgres::connect(&arena.store_url(), 2)?;
+    for case in &cases {
+        let is_it =
+            |record: &&Written| record.key == case.record.key && record.value == case.record.value;
+        if let (Fate::Dead(cause), Some(record)) = (&case.fate, orders.iter().find(is_it)) {
+            let wrong = kept::faults(&store, case, cause, record, deadline).await?;
+            let wrong = wrong
+                .into_iter()
+                .map(|what| format!("{}: {what}", case.name));
+            report.violations.extend(wrong);
+        }
+    }
+    store.close().await;
     if letters.len() != wanted {
         report.violations.push(format!(
             "{wanted} records must die, {} dead letters",

@@ -147,6 +147,14 @@ impl Arena {
             .bootstrap()
     }
 
+    /// The store's address.
+    pub fn store_url(&self) -> String {
+        self.postgres
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .url()
+    }
+
     /// The receipts file.
     pub fn receipts_path(&self) -> PathBuf {
         self.folder.path().join("receipts.jsonl")

@@ -19,7 +19,7 @@ use super::{
 use crate::random::Random;
 
 /// Offsets are drawn below this.
-const OFFSETS: u64 = 12;
+const OFFSETS: u64 = 7;
 
 #[derive(Clone, Debug)]
 pub(super) enum Drawn {
@@ -60,10 +60,10 @@ pub(super) struct Told {
 }
 
 pub(super) fn draw(random: &mut Random, book: &Book) -> Drawn {
-    match random.below(10) {
-        0..5 => Drawn::Change(change(random, book)),
-        5..6 => Drawn::Project((0..random.between(1, 5)).map(|_| told(random)).collect()),
-        6..8 => {
+    match random.below(12) {
+        0..4 => Drawn::Change(change(random, book)),
+        4..6 => Drawn::Project((0..random.between(1, 5)).map(|_| told(random)).collect()),
+        6..9 => {
             let is_replay = random.chance(700);
             let kind = match is_replay {
                 true => PlanStepKind::Replay,
@@ -71,13 +71,13 @@ pub(super) fn draw(random: &mut Random, book: &Book) -> Drawn {
             };
             Drawn::Ask(small(random, 2), offset(random), kind)
         }
-        8 => {
+        9 => {
             let state = LetterState::ALL[random.index(3)];
             let state = random.chance(500).then_some(state);
             let held = random.chance(500).then(|| random.chance(500));
             Drawn::List(state, held, 1 + u32::from(letter(random)))
         }
-        _ if random.chance(500) => {
+        10 => {
             let through = random.chance(500).then(|| offset(random));
             Drawn::Load(letter(random), through)
         }
@@ -144,8 +144,11 @@ pub(super) async fn tell(world: &World<'_>, drawn: Drawn) -> String {
     let store = world.store;
     match drawn {
         Drawn::Change(change) => {
+            let owner = world.owner(change.partition);
             let change = resolved(world, change).await;
-            format!("{:?}", store.park(vec![change]).await.expect(up))
+            let answers = store.park(vec![change]).await.expect(up);
+            let found = store.parked(owner).await.expect(up);
+            format!("{answers:?} {} {}", found_words(found), due(world).await)
         }
         Drawn::Project(told) => {
             let rows = told.into_iter().map(|told| letter_row(world, told));
