@@ -64,6 +64,7 @@ pub async fn run(folder: Folder) -> anyhow::Result<BadInputReport> {
         folder,
         workers: 1,
         latency_ms: (0, 0),
+        poison: false,
     })
     .await?;
     arena.start_workers()?;

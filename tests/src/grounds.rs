@@ -8,7 +8,6 @@ mod strikes;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -28,11 +27,11 @@ use crate::{
     servers::{Kafka, Postgres, Server},
     storm::{
         self,
-        arena::{Addresses, await_ready, build, run_once},
+        arena::{Addresses, await_ready, build, build_own, run_once, said},
         fleet::Process,
         load::wall_ns,
     },
-    suite::{Folder, progress, without_package},
+    suite::{Folder, progress},
     trial_worker::{Note, read_all},
 };
 
@@ -92,7 +91,7 @@ impl Grounds {
             std::fs::create_dir_all(path.join(name))?;
         }
         let argosy = build()?;
-        let trial = build_trial_worker()?;
+        let trial = build_own("trial_worker")?;
         progress(&format!(
             "starting Kafka and PostgreSQL in {}",
             path.display()
@@ -297,17 +296,7 @@ impl Grounds {
     ///
     /// If it cannot be started.
     pub fn argosy(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
-        let output = Command::new(&self.argosy)
-            .arg("--config")
-            .arg(&self.config)
-            .args(arguments)
-            .output()
-            .context("argosy")?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok((
-            output.status.success(),
-            String::from_utf8_lossy(&said).into_owned(),
-        ))
+        said(&self.argosy, &self.config, arguments)
     }
 
     /// Stops everything; the data is removed unless the run failed.
@@ -377,24 +366,4 @@ fn started(
     let mut process = Process::new(name, argosy, &folder.join("logs"), &all, &probes);
     process.start()?;
     Ok(process)
-}
-
-fn build_trial_worker() -> anyhow::Result<PathBuf> {
-    progress("building the trial worker");
-    let built = without_package(&mut Command::new("cargo"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "-p",
-            "argosy-tests",
-            "--bin",
-            "trial_worker",
-        ])
-        .status()?;
-    anyhow::ensure!(built.success(), "the trial worker does not build");
-    let mut binary = std::env::current_exe()?;
-    binary.set_file_name("trial_worker");
-    Ok(binary)
 }
