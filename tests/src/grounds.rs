@@ -175,11 +175,23 @@ impl Grounds {
     ///
     /// If the broker does not acknowledge one.
     pub async fn publish_all(&self, orders: &[(String, OrderApproved)]) -> anyhow::Result<()> {
+        self.publish_placed(orders).await.map(drop)
+    }
+
+    /// The same; says where each of them is: partition and offset.
+    ///
+    /// # Errors
+    ///
+    /// If the broker does not acknowledge one.
+    pub async fn publish_placed(
+        &self,
+        orders: &[(String, OrderApproved)],
+    ) -> anyhow::Result<Vec<(i32, i64)>> {
         let messages = orders.iter().map(|(id, order)| self.message(id, order));
-        for answer in self.producer.send(messages.collect()).await {
-            answer.context("an event was not acknowledged")?;
-        }
-        Ok(())
+        let answers = self.producer.send(messages.collect()).await.into_iter();
+        answers
+            .map(|answer| answer.context("an event was not acknowledged"))
+            .collect()
     }
 
     fn message(&self, id: &str, order: &OrderApproved) -> Message {
@@ -239,6 +251,11 @@ impl Grounds {
         self.kafka.bootstrap()
     }
 
+    /// Where data, logs, notes and receipts are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The source of all its events.
     pub fn source(&self) -> &str {
         &self.source
@@ -273,6 +290,15 @@ impl Grounds {
     /// If the sandbox refuses them.
     pub async fn script(&self, faults: &[Fault]) -> anyhow::Result<()> {
         let rules: Vec<Value> = faults.iter().map(Fault::rule).collect();
+        self.script_rules(&Value::from(rules)).await
+    }
+
+    /// The same, in the sandbox's own words.
+    ///
+    /// # Errors
+    ///
+    /// If the sandbox refuses them.
+    pub async fn script_rules(&self, rules: &Value) -> anyhow::Result<()> {
         let url = format!(
             "http://127.0.0.1:{}/__control/faults",
             self.addresses.sandbox
@@ -280,7 +306,7 @@ impl Grounds {
         let request = storm::http_client()?
             .put(url)
             .header("content-type", "application/json")
-            .body(Value::from(rules).to_string());
+            .body(rules.to_string());
         let answer = storm::send(request).await?;
         anyhow::ensure!(
             answer.status().is_success(),

@@ -19,4 +19,5 @@ pub mod storm;
 pub mod suite;
 pub mod trial_worker;
 pub mod unknown;
+pub mod waiting;
 pub mod webhooks;
