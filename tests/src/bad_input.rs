@@ -66,6 +66,7 @@ pub async fn run(folder: Folder) -> anyhow::Result<BadInputReport> {
         workers: 1,
         protocol: Protocol::Classic,
         latency_ms: (0, 0),
+        poison: false,
     })
     .await?;
     arena.start_workers()?;

@@ -8,7 +8,6 @@ mod strikes;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -28,11 +27,11 @@ use crate::{
     servers::{Kafka, Postgres, Server},
     storm::{
         self,
-        arena::{Addresses, await_ready, build, run_once},
+        arena::{Addresses, await_ready, build, build_own, run_once, said},
         fleet::Process,
         load::wall_ns,
     },
-    suite::{Folder, progress, without_package},
+    suite::{Folder, progress},
     trial_worker::{Note, read_all},
 };
 
@@ -92,7 +91,7 @@ impl Grounds {
             std::fs::create_dir_all(path.join(name))?;
         }
         let argosy = build()?;
-        let trial = build_trial_worker()?;
+        let trial = build_own("trial_worker")?;
         progress(&format!(
             "starting Kafka and PostgreSQL in {}",
             path.display()
@@ -176,11 +175,23 @@ impl Grounds {
     ///
     /// If the broker does not acknowledge one.
     pub async fn publish_all(&self, orders: &[(String, OrderApproved)]) -> anyhow::Result<()> {
+        self.publish_placed(orders).await.map(drop)
+    }
+
+    /// The same; says where each of them is: partition and offset.
+    ///
+    /// # Errors
+    ///
+    /// If the broker does not acknowledge one.
+    pub async fn publish_placed(
+        &self,
+        orders: &[(String, OrderApproved)],
+    ) -> anyhow::Result<Vec<(i32, i64)>> {
         let messages = orders.iter().map(|(id, order)| self.message(id, order));
-        for answer in self.producer.send(messages.collect()).await {
-            answer.context("an event was not acknowledged")?;
-        }
-        Ok(())
+        let answers = self.producer.send(messages.collect()).await.into_iter();
+        answers
+            .map(|answer| answer.context("an event was not acknowledged"))
+            .collect()
     }
 
     fn message(&self, id: &str, order: &OrderApproved) -> Message {
@@ -240,6 +251,11 @@ impl Grounds {
         self.kafka.bootstrap()
     }
 
+    /// Where data, logs, notes and receipts are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The source of all its events.
     pub fn source(&self) -> &str {
         &self.source
@@ -274,6 +290,15 @@ impl Grounds {
     /// If the sandbox refuses them.
     pub async fn script(&self, faults: &[Fault]) -> anyhow::Result<()> {
         let rules: Vec<Value> = faults.iter().map(Fault::rule).collect();
+        self.script_rules(&Value::from(rules)).await
+    }
+
+    /// The same, in the sandbox's own words.
+    ///
+    /// # Errors
+    ///
+    /// If the sandbox refuses them.
+    pub async fn script_rules(&self, rules: &Value) -> anyhow::Result<()> {
         let url = format!(
             "http://127.0.0.1:{}/__control/faults",
             self.addresses.sandbox
@@ -281,7 +306,7 @@ impl Grounds {
         let request = storm::http_client()?
             .put(url)
             .header("content-type", "application/json")
-            .body(Value::from(rules).to_string());
+            .body(rules.to_string());
         let answer = storm::send(request).await?;
         anyhow::ensure!(
             answer.status().is_success(),
@@ -297,17 +322,7 @@ impl Grounds {
     ///
     /// If it cannot be started.
     pub fn argosy(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
-        let output = Command::new(&self.argosy)
-            .arg("--config")
-            .arg(&self.config)
-            .args(arguments)
-            .output()
-            .context("argosy")?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok((
-            output.status.success(),
-            String::from_utf8_lossy(&said).into_owned(),
-        ))
+        said(&self.argosy, &self.config, arguments)
     }
 
     /// Stops everything; the data is removed unless the run failed.
@@ -377,24 +392,4 @@ fn started(
     let mut process = Process::new(name, argosy, &folder.join("logs"), &all, &probes);
     process.start()?;
     Ok(process)
-}
-
-fn build_trial_worker() -> anyhow::Result<PathBuf> {
-    progress("building the trial worker");
-    let built = without_package(&mut Command::new("cargo"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "-p",
-            "argosy-tests",
-            "--bin",
-            "trial_worker",
-        ])
-        .status()?;
-    anyhow::ensure!(built.success(), "the trial worker does not build");
-    let mut binary = std::env::current_exe()?;
-    binary.set_file_name("trial_worker");
-    Ok(binary)
 }

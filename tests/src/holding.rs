@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use self::{
     judge::{Applied, Case, Held, Patience, Struck, judge},
-    operator::Letter,
     plan::Fate,
     stages::Stage,
     traffic::place,
 };
 use crate::{
     grounds::{Grounds, Projected},
+    letters::Letter,
     suite::{Folder, Verdict},
 };
 

@@ -2,6 +2,7 @@
 //!
 //! `Arena` starts and strikes, `load` posts, `judge` reads the receipts; this file is the order in which they do so.
 
+mod aftermath;
 pub mod arena;
 pub mod cpu;
 pub mod evidence;
@@ -9,6 +10,7 @@ pub mod fleet;
 pub mod judge;
 pub mod load;
 pub mod plan;
+mod poison;
 pub mod receipts;
 pub mod report;
 
@@ -48,8 +50,17 @@ pub struct StormSettings {
     pub keys: usize,
     /// How long a supplier takes, ms.
     pub latency_ms: (u64, u64),
+    /// Share of the orders that are poison, in percent; past zero, keys are held behind their dead ones.
+    pub poison_percent: f64,
     /// Where data and logs go.
     pub folder: Folder,
+}
+
+impl StormSettings {
+    /// Whether any order is poison.
+    pub fn has_poison(&self) -> bool {
+        self.poison_percent > 0.0
+    }
 }
 
 /// Past the load's end, the fleet has so long to settle everything.
@@ -72,14 +83,18 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         workers: settings.workers,
         protocol: settings.protocol,
         latency_ms: settings.latency_ms,
+        poison: settings.has_poison(),
     })
     .await?;
     let book = Book::default();
     let minutes = settings.length.as_secs_f64() / 60.0;
+    let events = (settings.events_per_minute * minutes) as usize;
     let load = LoadSettings {
         gateway: arena.gateway_url(),
         seed: settings.seed,
-        events: (settings.events_per_minute * minutes) as usize,
+        events,
+        poison: poison::drawn(settings.seed, events, settings.poison_percent, minutes),
+        bootstrap: arena.bootstrap(),
         keys: settings.keys,
         rate: settings.events_per_minute / 60.0,
         suppliers: SUPPLIERS
@@ -90,6 +105,7 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
     let asked = load.events;
     let posting = tokio::spawn(load::post_all(load, book.clone(), SETTLE_WITHIN));
     let mut watched = Watched {
+        released: !settings.has_poison(),
         tail: Tail::new(&arena.receipts_path()),
         receipts: Vec::new(),
     };
@@ -106,7 +122,13 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         arena.heal()?;
         posting.await??;
     }
-    let settled = settle(&mut arena, &book, &mut watched).await?;
+    let mut settled = settle(&mut arena, &book, &mut watched).await?;
+    let mut aftermath = None;
+    if settings.has_poison() {
+        let after = aftermath::release(&mut arena, &book, &mut watched).await?;
+        settled &= after.settled;
+        aftermath = Some(after);
+    }
     let cpu_seconds = spent(&idle, arena.cpu_seconds());
     progress(&format!(
         "storm: asking the gateway for {} events",
@@ -128,6 +150,7 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
         lag,
         &cpu_seconds,
         &arena,
+        aftermath.as_ref(),
     )?;
     arena.stop(report.failed());
     Ok(report)
@@ -137,6 +160,8 @@ pub async fn run(settings: StormSettings) -> anyhow::Result<Report> {
 struct Watched {
     tail: Tail,
     receipts: Vec<Receipt>,
+    /// Whether what waits behind poison is owed as well.
+    released: bool,
 }
 
 impl Watched {
@@ -147,11 +172,7 @@ impl Watched {
 
     /// Applied calls that are still owed.
     fn owed(&self, book: &Book) -> usize {
-        let asked: usize = book
-            .entries()
-            .iter()
-            .map(|event| event.suppliers.len() * judge::OPERATIONS.len())
-            .sum();
+        let asked = poison::calls_asked(&book.entries(), self.released);
         asked.saturating_sub(
             self.receipts
                 .iter()

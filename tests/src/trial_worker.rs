@@ -10,7 +10,7 @@ mod paused_store;
 mod perform;
 mod suppliers;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use argosy_broker::{
@@ -21,6 +21,7 @@ use argosy_outbound::{Profile, Stack};
 use argosy_runtime::{AloneTurn, Health, Parts, Settings, Worker};
 use argosy_shell::{
     config::{LogFormat, Telemetry},
+    probes,
     signals::Signals,
     telemetry,
 };
@@ -59,6 +60,14 @@ pub struct TrialSettings {
     pub attempts_max: u32,
     /// Whether later records of a key wait behind its dead one.
     pub hold_after_dead: bool,
+    /// Keys that wait in the store at once, per partition; without it, as many as in any worker.
+    pub parked_keys_max: Option<usize>,
+    /// Bytes that wait in the store at once.
+    pub parked_bytes_max: Option<usize>,
+    /// Records held per partition before its intake stops.
+    pub partition_records_max: Option<usize>,
+    /// Where its metrics can be read, if anywhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Runs one instance until SIGTERM or SIGINT.
@@ -78,7 +87,13 @@ pub async fn run(settings: TrialSettings) -> anyhow::Result<()> {
         CancellationToken::new(),
         TaskTracker::new(),
     );
-    tracker.spawn(metrics.upkeep(ended.clone()));
+    tracker.spawn(metrics.clone().upkeep(ended.clone()));
+    if let Some(address) = settings.metrics {
+        let listener = probes::listen(address, "the metrics", "--metrics").await?;
+        let router = probes::router(probes::Health::new(), metrics);
+        let ended = ended.clone();
+        tracker.spawn(async move { probes::serve(listener, router, ended).await });
+    }
     let notes = Notes::open(&settings.notes, &settings.group)?;
     let (worker, parts) = put_together(&settings, &notes, &tracker)?;
     let working = async {
@@ -112,6 +127,7 @@ fn put_together(
     // A worker's name is a constant of its code; this one is told its name once, at its start.
     let name: &'static str = settings.group.clone().leak();
     let worker = Worker::new(name).on(Perform::new(name, notes.clone()));
+    let defaults = Settings::default();
     let parts = Parts {
         broker,
         store,
@@ -124,7 +140,14 @@ fn put_together(
             hold_after_dead: settings.hold_after_dead,
             // Beside the notes: it outlives the process as they do.
             state_dir: Some(settings.notes.with_extension("state")),
-            ..Settings::default()
+            parked_keys_max: settings.parked_keys_max.unwrap_or(defaults.parked_keys_max),
+            parked_bytes_max: settings
+                .parked_bytes_max
+                .unwrap_or(defaults.parked_bytes_max),
+            partition_records_max: settings
+                .partition_records_max
+                .unwrap_or(defaults.partition_records_max),
+            ..defaults
         },
     };
     Ok((worker, parts))

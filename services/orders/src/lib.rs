@@ -15,11 +15,15 @@ mod reference;
 mod route_order;
 mod routing;
 
+pub use route_order::RouteOrder;
 pub use routing::{PatternFault, Route, Routing, RoutingFault, RoutingFaults};
 
 use argosy_runtime::Worker;
 
+/// The worker's name, and its consumer group.
+pub const NAME: &str = "orders";
+
 /// The worker, with its suppliers.
 pub fn worker(routing: Routing) -> Worker {
-    Worker::new("orders").on(route_order::RouteOrder::new(routing))
+    Worker::new(NAME).on(RouteOrder::new(routing))
 }

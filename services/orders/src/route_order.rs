@@ -9,14 +9,15 @@ use argosy_vendors::supplier::{Item, Metadata, NewOrder, Refusal, Supplier, Verd
 
 use crate::{Routing, reference::reference};
 
-/// See the module page.
+/// The handler of approved orders.
 #[derive(Debug)]
-pub(crate) struct RouteOrder {
+pub struct RouteOrder {
     routing: Routing,
 }
 
 impl RouteOrder {
-    pub(crate) fn new(routing: Routing) -> Self {
+    /// With the suppliers that lines go to.
+    pub fn new(routing: Routing) -> Self {
         Self { routing }
     }
 }

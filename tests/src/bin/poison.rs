@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use argosy_tests::{poison, suite};
 use clap::Parser;
 
-/// Writes records that fail validation, panic, and never end, among healthy ones, and compares their dead letters byte
-/// for byte; then kills the worker three times. Everybody else goes on meanwhile, and nobody else is condemned.
+/// Writes records that fail validation, panic, never end, and end their process, among healthy ones, and compares their
+/// dead letters byte for byte; then kills the worker three times. Everybody else goes on meanwhile, and nobody else is condemned.
 ///
 /// Exit status: 0 all holds, 1 something does not, 3 it could not be run. The last line of stdout is one JSON object.
 #[derive(Debug, Parser)]

@@ -1,6 +1,6 @@
 //! A worker that does what its events tell it, for suites that kill, freeze and restart it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use argosy_tests::trial_worker::{self, TrialSettings};
 use clap::Parser;
@@ -35,6 +35,18 @@ struct Arguments {
     /// Later records of a key wait behind its dead one.
     #[arg(long)]
     hold_after_dead: bool,
+    /// Keys that wait in the store at once, per partition.
+    #[arg(long)]
+    parked_keys_max: Option<usize>,
+    /// Bytes that wait in the store at once.
+    #[arg(long)]
+    parked_bytes_max: Option<usize>,
+    /// Records held per partition before its intake stops.
+    #[arg(long)]
+    partition_records_max: Option<usize>,
+    /// Where its metrics can be read.
+    #[arg(long)]
+    metrics: Option<SocketAddr>,
 }
 
 #[tokio::main]
@@ -50,6 +62,10 @@ async fn main() -> anyhow::Result<()> {
         run_deadline: Duration::from_millis(arguments.run_deadline_ms),
         attempts_max: arguments.attempts_max,
         hold_after_dead: arguments.hold_after_dead,
+        parked_keys_max: arguments.parked_keys_max,
+        parked_bytes_max: arguments.parked_bytes_max,
+        partition_records_max: arguments.partition_records_max,
+        metrics: arguments.metrics,
     })
     .await
 }

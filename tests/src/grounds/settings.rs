@@ -24,6 +24,14 @@ pub struct WorkerSettings {
     pub attempts_max: u32,
     /// Whether later records of a key wait behind its dead one.
     pub hold_after_dead: bool,
+    /// Keys that wait in the store at once, per partition; without it, as many as in any worker.
+    pub parked_keys_max: Option<u64>,
+    /// Bytes that wait in the store at once.
+    pub parked_bytes_max: Option<u64>,
+    /// Records held per partition before its intake stops.
+    pub partition_records_max: Option<u64>,
+    /// The port of its metrics, on the loopback address.
+    pub metrics_port: Option<u16>,
 }
 
 impl Default for WorkerSettings {
@@ -33,6 +41,10 @@ impl Default for WorkerSettings {
             run_deadline_ms: 60_000,
             attempts_max: 5,
             hold_after_dead: false,
+            parked_keys_max: None,
+            parked_bytes_max: None,
+            partition_records_max: None,
+            metrics_port: None,
         }
     }
 }
@@ -48,7 +60,20 @@ impl WorkerSettings {
             .iter()
             .flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]);
         let hold = self.hold_after_dead.then(|| "--hold-after-dead".to_owned());
-        numbers.chain(hold).collect()
+        let limits = [
+            ("--parked-keys-max", self.parked_keys_max),
+            ("--parked-bytes-max", self.parked_bytes_max),
+            ("--partition-records-max", self.partition_records_max),
+        ];
+        let limits = limits.iter().filter_map(|(name, value)| {
+            let value = (*value)?;
+            Some([(*name).to_owned(), value.to_string()])
+        });
+        let metrics = self
+            .metrics_port
+            .map(|port| ["--metrics".to_owned(), format!("127.0.0.1:{port}")]);
+        let optional = limits.chain(metrics).flatten();
+        numbers.chain(hold).chain(optional).collect()
     }
 }
 

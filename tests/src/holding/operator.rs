@@ -1,49 +1,18 @@
 //! The operator: asks with `argosy dead-letters` and `argosy timeline`, as a human would.
 
-use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::grounds::Grounds;
+use crate::{
+    grounds::Grounds,
+    letters::{self, Letter, first_json},
+};
 
 /// How long a replay is waited for.
 const REPLAY_WAIT: &str = "60s";
 
-/// A dead letter, as far as it is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Letter {
-    pub(super) id: String,
-    pub(super) event: String,
-    pub(super) state: String,
-    pub(super) cause: String,
-    pub(super) deaths: u64,
-    pub(super) is_held: bool,
-    /// Whether something asked of it has not been carried out yet.
-    pub(super) is_asked: bool,
-}
-
 /// Dead letters, all or those that hold a key.
 pub(super) fn letters(grounds: &Grounds, held_only: bool) -> anyhow::Result<Vec<Letter>> {
-    let mut arguments = vec!["--json", "dead-letters", "ls", "--limit", "10000"];
-    arguments.extend(held_only.then_some("--held"));
-    let answer = json(grounds, &arguments)?;
-    let listed = answer["dead_letters"].as_array().context("no list")?;
-    listed
-        .iter()
-        .map(|letter| read(letter).with_context(|| format!("not a letter: {letter}")))
-        .collect()
-}
-
-fn read(letter: &Value) -> Option<Letter> {
-    let text = |field: &str| letter[field].as_str().map(str::to_owned);
-    Some(Letter {
-        id: text("id")?,
-        event: text("event")?,
-        state: text("state")?,
-        cause: text("cause")?,
-        deaths: letter["deaths"].as_u64()?,
-        is_held: letter["held"].as_bool()?,
-        is_asked: !letter["asked"].is_null(),
-    })
+    letters::list(|arguments| grounds.argosy(arguments), held_only)
 }
 
 /// Releases the key behind this letter.
@@ -72,20 +41,6 @@ pub(super) fn waits_for_hold(grounds: &Grounds, correlation: &str) -> anyhow::Re
     Ok(succeeded && has_cause(&first_json(&said)?, "hold"))
 }
 
-fn json(grounds: &Grounds, arguments: &[&str]) -> anyhow::Result<Value> {
-    let (succeeded, said) = grounds.argosy(arguments)?;
-    anyhow::ensure!(succeeded, "argosy {}: {said}", arguments.join(" "));
-    first_json(&said)
-}
-
-/// Data comes before talk.
-fn first_json(said: &str) -> anyhow::Result<Value> {
-    let first = serde_json::Deserializer::from_str(said).into_iter().next();
-    first
-        .context("nothing was said")?
-        .with_context(|| format!("not JSON: {said}"))
-}
-
 /// Whether anything in it waited for this cause.
 fn has_cause(value: &Value, cause: &str) -> bool {
     match value {
@@ -111,23 +66,5 @@ mod tests {
         assert!(has_cause(&told("hold"), "hold"));
         assert!(!has_cause(&told("backlog"), "hold"));
         assert!(!has_cause(&json!({"cause": "hold"}), "hold"));
-    }
-
-    #[test]
-    fn data_is_read_and_the_talk_behind_it_is_not() {
-        let said = "{\"a\": [1]}\nargosy: there are more";
-        assert_eq!(first_json(said).unwrap(), json!({"a": [1]}));
-        assert!(first_json("").is_err() && first_json("argosy: no").is_err());
-    }
-
-    #[test]
-    fn a_letter_that_lacks_something_is_none() {
-        let whole = json!({"id": "w/t/0/1", "event": "e", "state": "dead", "cause": "refused", "deaths": 1, "held": true, "asked": null});
-        assert!(read(&whole).is_some_and(|letter| letter.is_held && !letter.is_asked));
-        for field in ["id", "event", "state", "cause", "deaths", "held"] {
-            let mut torn = whole.clone();
-            torn.as_object_mut().unwrap().remove(field);
-            assert_eq!(read(&torn), None, "{field}");
-        }
     }
 }

@@ -13,12 +13,13 @@ use serde_json::json;
 use super::{
     GRACE, SESSION_TIMEOUT, Seen,
     judge::{Applied, Held, Struck},
-    operator::{self, Letter},
+    operator,
     plan::{self, Fate},
     traffic::{Traffic, event, place},
 };
 use crate::{
     grounds::{Fault, Grounds, WorkerSettings, until},
+    letters::Letter,
     storm::{fleet::Process, load::wall_ns},
     suite::progress,
 };

@@ -14,7 +14,7 @@ pub(super) struct Poison {
 }
 
 /// All of them, in the order in which they are written.
-pub(super) fn all(seed: u64, crashes: bool) -> Vec<Poison> {
+pub(super) fn all(seed: u64) -> Vec<Poison> {
     let poison = |name, deed: Deed, cause, attempts| {
         let event = format!("{name}-{seed}").replace(' ', "-");
         Poison {
@@ -29,15 +29,12 @@ pub(super) fn all(seed: u64, crashes: bool) -> Vec<Poison> {
     let attempts = super::ATTEMPTS_MAX;
     let mut invalid = poison("no pieces", Deed::Done, "invalid", 1);
     invalid.raw = raw(&invalid.event, &body(&invalid.event, Deed::Done, 0));
-    let mut all = vec![
+    vec![
         invalid,
         poison("its handler panics", Deed::Panic, "panicked", attempts),
         poison("its run never ends", Deed::NeverEnd, "deadline", attempts),
-    ];
-    if crashes {
-        all.push(poison("it ends its process", Deed::Abort, "crashed", 0));
-    }
-    all
+        poison("it ends its process", Deed::Abort, "crashed", super::DEATHS),
+    ]
 }
 
 fn body(id: &str, deed: Deed, quantity: u32) -> String {
@@ -71,7 +68,7 @@ mod tests {
 
     #[test]
     fn only_the_record_without_pieces_is_no_order_and_each_other_tells_its_deed() {
-        for poison in all(1, true) {
+        for poison in all(1) {
             let value = poison.raw.value.unwrap();
             let decoded = OrderApproved::decode(Some("application/json"), &value);
             match decoded {
@@ -90,7 +87,7 @@ mod tests {
     #[test]
     fn names_and_events_are_distinct() {
         let events: std::collections::BTreeSet<_> =
-            all(1, true).into_iter().map(|one| one.event).collect();
-        assert_eq!((events.len(), all(1, false).len()), (4, 3));
+            all(1).into_iter().map(|one| one.event).collect();
+        assert_eq!(events.len(), 4);
     }
 }

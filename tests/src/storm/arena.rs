@@ -53,6 +53,9 @@ pub struct Arena {
     later: Vec<(Instant, Later)>,
     servers_busy: Vec<JoinHandle<anyhow::Result<()>>>,
     unexpected: Vec<String>,
+    ended_by_poison: usize,
+    binary: PathBuf,
+    config: PathBuf,
 }
 
 impl Arena {
@@ -66,6 +69,8 @@ impl Arena {
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
         let binary = build()?;
+        let poisoned = settings.poison.then(|| build_own("poisoned_orders"));
+        let poisoned = poisoned.transpose()?;
         progress(&format!(
             "storm: starting Kafka and PostgreSQL in {}",
             folder.display()
@@ -95,6 +100,15 @@ impl Arena {
                 &[("ARGOSY__PROBES__LISTEN", listen)],
             )
         };
+        let order_worker = |name: &str| {
+            let config = config.to_string_lossy();
+            let told = settings::of_worker(name, folder, settings.poison);
+            let (binary, arguments): (&Path, &[&str]) = match &poisoned {
+                Some(poisoned) => (poisoned, &["--config", &config]),
+                None => (&binary, &["--config", &config, "worker", "orders"]),
+            };
+            Process::new(name, binary, &logs, arguments, &told)
+        };
         run_once(&binary, &config, &["migrate"])?;
         run_once(&binary, &config, &["topics", "apply"])?;
         let mut arena = Self {
@@ -102,9 +116,9 @@ impl Arena {
             gateway: process("gateway", &["gateway"], 0),
             chronicle: process("chronicle", &["worker", "chronicle"], 0),
             workers: (0..settings.workers)
-                .map(|n| process(&format!("orders-{n}"), &["worker", "orders"], 0))
+                .map(|n| order_worker(&format!("orders-{n}")))
                 .collect(),
-            extra: process("orders-extra", &["worker", "orders"], 0),
+            extra: order_worker("orders-extra"),
             kafka: Arc::new(Mutex::new(kafka)),
             postgres: Arc::new(Mutex::new(postgres)),
             folder: settings.folder,
@@ -112,6 +126,9 @@ impl Arena {
             later: Vec::new(),
             servers_busy: Vec::new(),
             unexpected: Vec::new(),
+            ended_by_poison: 0,
+            binary: binary.clone(),
+            config: config.clone(),
         };
         arena.sandbox.start()?;
         arena.gateway.start()?;
@@ -170,6 +187,20 @@ impl Arena {
         &self.unexpected
     }
 
+    /// Processes that were ended by an order that is poison.
+    pub fn ended_by_poison(&self) -> usize {
+        self.ended_by_poison
+    }
+
+    /// Runs a subcommand of the fleet's binary; whether it succeeded, and what it said, data first.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn argosy(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+        said(&self.binary, &self.config, arguments)
+    }
+
     /// CPU seconds by process, of those that run.
     pub fn cpu_seconds(&self) -> BTreeMap<String, f64> {
         let ours = [&self.sandbox, &self.gateway, &self.chronicle]
@@ -200,7 +231,8 @@ impl Arena {
             .consumer_group_lag("orders")
     }
 
-    /// Asks the gateway how every accepted event stands; says which of them are not done (at most 20).
+    /// Asks the gateway how every accepted event stands; says which of them are not done, or not
+    /// dead if they are poison (at most 20).
     ///
     /// # Errors
     ///
@@ -213,6 +245,7 @@ impl Arena {
             let id = event_id(&event.key, event.sequence);
             let (client, url) = (client.clone(), format!("{gateway}/v1/events/{id}"));
             let source = source(seed);
+            let wanted = event.poison.map_or("done", |_| "dead");
             async move {
                 loop {
                     let answer = super::send(client.get(&url).query(&[("source", &source)])).await;
@@ -220,11 +253,11 @@ impl Arena {
                         Ok(answer) => answer.json::<Value>().await.unwrap_or_default(),
                         Err(error) => Value::String(error.to_string()),
                     };
-                    if settings::orders_state(&said) == Some("done") {
+                    if settings::orders_state(&said) == Some(wanted) {
                         return None;
                     }
                     if Instant::now() > deadline {
-                        return Some(format!("event {id} is not done: {said}"));
+                        return Some(format!("event {id} is not {wanted}: {said}"));
                     }
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
@@ -362,6 +395,43 @@ pub fn build() -> anyhow::Result<PathBuf> {
     let mut binary = std::env::current_exe()?;
     binary.set_file_name("argosy");
     Ok(binary)
+}
+
+/// Builds a release binary of the suites' own, and says where it is.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn build_own(name: &str) -> anyhow::Result<PathBuf> {
+    progress(&format!("building {name}"));
+    let built = without_package(&mut Command::new("cargo"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--release", "--quiet", "-p", "argosy-tests"])
+        .args(["--bin", name])
+        .status()?;
+    anyhow::ensure!(built.success(), "{name} does not build");
+    let mut binary = std::env::current_exe()?;
+    binary.set_file_name(name);
+    Ok(binary)
+}
+
+/// Runs a subcommand; whether it succeeded, and what it said, data first.
+///
+/// # Errors
+///
+/// If it cannot be started.
+pub fn said(binary: &Path, config: &Path, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+    let output = Command::new(binary)
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .output()
+        .context("argosy")?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
 }
 
 /// Runs a subcommand to its end.

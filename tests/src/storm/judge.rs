@@ -13,6 +13,7 @@ use argosy_events::{
 };
 
 use super::receipts::Receipt;
+use crate::poisoned_orders::Way;
 
 pub use pace::{backlogs_cleared, longest_silence, resumptions};
 
@@ -27,6 +28,8 @@ pub struct Accepted {
     pub suppliers: Vec<String>,
     /// When the gateway answered 202, ns since 1970.
     pub at: u64,
+    /// How it is poison, if it is.
+    pub poison: Option<Way>,
 }
 
 /// A stretch of time in which an instance may have been a member no more without knowing it, ns since 1970.
@@ -101,7 +104,7 @@ pub fn judge(accepted: &[Accepted], receipts: &[Receipt], absences: &[Absence]) 
             )),
         }
     }
-    for event in accepted {
+    for event in accepted.iter().filter(|event| event.poison.is_none()) {
         for supplier in &event.suppliers {
             for operation in OPERATIONS {
                 let times = counted
@@ -217,6 +220,7 @@ mod tests {
             sequence,
             suppliers: vec!["a".into()],
             at: 0,
+            poison: None,
         }
     }
 

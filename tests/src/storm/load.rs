@@ -1,22 +1,27 @@
 //! The load: order events posted to the gateway, in sequence per key, until each of them is accepted.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use argosy_broker::Producer;
 use argosy_testkit::random::Random;
 use serde_json::json;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::judge::Accepted;
+use super::{judge::Accepted, poison};
+use crate::poisoned_orders::Way;
 
 /// Posts on the way at once.
 const POSTS_MAX: usize = 256;
 
 /// Wait before an event that was not accepted is posted again, with the same id.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Whose orders they are.
+const SHOP: &str = "storm.example";
 
 /// What the load is made of.
 #[derive(Clone, Debug)]
@@ -33,6 +38,10 @@ pub struct LoadSettings {
     pub rate: f64,
     /// SKU prefix and supplier, one line each per event.
     pub suppliers: Vec<(String, String)>,
+    /// Which events are poison, by their number.
+    pub poison: BTreeMap<usize, Way>,
+    /// The broker's address: what fails validation is refused by the gateway, and comes past it.
+    pub bootstrap: String,
 }
 
 /// What was accepted so far.
@@ -103,6 +112,7 @@ pub async fn post_all(
     let begun = Instant::now();
     let last_due = begun + Duration::from_secs_f64(settings.events as f64 / settings.rate);
     let deadline = last_due + patience;
+    let past_gateway = poison::producer(&settings)?;
     let settings = Arc::new(settings);
     let mut posts = JoinSet::new();
     for number in 0..settings.events {
@@ -123,8 +133,20 @@ pub async fn post_all(
         *sequence += 1;
         let (sequence, client, busy) = (*sequence, client.clone(), Arc::clone(&busy));
         let (settings, book) = (Arc::clone(&settings), book.clone());
+        let way = settings.poison.get(&number).copied();
+        let past_gateway = past_gateway.clone();
         posts.spawn(async move {
-            let result = post(&client, &settings, key, sequence, &book, deadline).await;
+            let event = Posted {
+                order: format!("{}-{key}", settings.seed),
+                sequence,
+                way,
+            };
+            let result = match (way, past_gateway) {
+                (Some(Way::Invalid), Some(producer)) => {
+                    publish(&*producer, &settings, &event, &book, deadline).await
+                }
+                _ => post(&client, &settings, &event, &book, deadline).await,
+            };
             busy.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&key);
@@ -141,39 +163,61 @@ pub async fn post_all(
     Ok(())
 }
 
+/// One event on its way.
+struct Posted {
+    order: String,
+    sequence: i64,
+    way: Option<Way>,
+}
+
+impl Posted {
+    fn accepted(&self, settings: &LoadSettings) -> Accepted {
+        let suppliers = settings.suppliers.iter();
+        Accepted {
+            key: self.order.clone(),
+            sequence: self.sequence,
+            suppliers: suppliers.map(|(_, supplier)| supplier.clone()).collect(),
+            at: wall_ns(),
+            poison: self.way,
+        }
+    }
+
+    fn in_time(&self, deadline: Instant) -> anyhow::Result<()> {
+        let Self {
+            order, sequence, ..
+        } = self;
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "event {sequence} of {order} was not accepted in time"
+        );
+        Ok(())
+    }
+}
+
 async fn post(
     client: &reqwest::Client,
     settings: &LoadSettings,
-    key: usize,
-    sequence: i64,
+    event: &Posted,
     book: &Book,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    let order = format!("{}-{key}", settings.seed);
-    let body = body(settings, &order, sequence).to_string();
+    let Posted {
+        order, sequence, ..
+    } = event;
+    let body = body(settings, event).to_string();
     loop {
         let request = client
             .post(format!("{}/v1/events", settings.gateway))
             .header("content-type", "application/json")
             .header("ce-specversion", "1.0")
-            .header("ce-id", event_id(&order, sequence))
+            .header("ce-id", event_id(order, *sequence))
             .header("ce-source", source(settings.seed))
             .header("ce-type", "argosy.orders.v1.OrderApproved")
             .header("ce-correlationid", order.clone())
             .body(body.clone());
         match super::send(request).await {
             Ok(answer) if answer.status().as_u16() == 202 => {
-                let suppliers = settings
-                    .suppliers
-                    .iter()
-                    .map(|(_, supplier)| supplier.clone())
-                    .collect();
-                book.note(Accepted {
-                    key: order,
-                    sequence,
-                    suppliers,
-                    at: wall_ns(),
-                });
+                book.note(event.accepted(settings));
                 return Ok(());
             }
             Ok(answer) if answer.status().is_client_error() && answer.status().as_u16() != 429 => {
@@ -185,16 +229,44 @@ async fn post(
             }
             Ok(_) | Err(_) => {}
         }
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "event {sequence} of {order} was not accepted in time"
-        );
+        event.in_time(deadline)?;
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Past the gateway, until the broker acknowledges it.
+async fn publish(
+    producer: &dyn Producer,
+    settings: &LoadSettings,
+    event: &Posted,
+    book: &Book,
+    deadline: Instant,
+) -> anyhow::Result<()> {
+    let body = body(settings, event).to_string();
+    let id = event_id(&event.order, event.sequence);
+    loop {
+        let message = poison::message(&source(settings.seed), &id, &event.order, &body);
+        let answers = producer.send(vec![message]).await;
+        if answers.iter().all(Result::is_ok) {
+            book.note(event.accepted(settings));
+            return Ok(());
+        }
+        event.in_time(deadline)?;
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
 /// An approved order with one line per supplier. Later events of the same order add lines.
-fn body(settings: &LoadSettings, order: &str, sequence: i64) -> serde_json::Value {
+fn body(settings: &LoadSettings, event: &Posted) -> serde_json::Value {
+    let sequence = event.sequence;
+    let quantity = match event.way {
+        Some(Way::Invalid) => 0,
+        _ => 1 + sequence % 3,
+    };
+    let shop = match event.way {
+        Some(way) => way.shop(),
+        None => SHOP.to_owned(),
+    };
     let lines: Vec<_> = settings
         .suppliers
         .iter()
@@ -203,17 +275,17 @@ fn body(settings: &LoadSettings, order: &str, sequence: i64) -> serde_json::Valu
             json!({
                 "lineId": format!("{sequence}-{index}"),
                 "sku": format!("{prefix}{sequence}"),
-                "quantity": 1 + sequence % 3,
+                "quantity": quantity,
                 "title": "Lantern",
                 "unitPrice": { "minor": "1999", "currency": "EUR" },
             })
         })
         .collect();
     json!({
-        "orderId": order,
+        "orderId": event.order,
         "version": sequence.to_string(),
         "currency": "EUR",
-        "shop": "storm.example",
+        "shop": shop,
         "lines": lines,
     })
 }

@@ -8,6 +8,7 @@ use crate::suite::Verdict;
 
 use super::{
     StormSettings,
+    aftermath::Aftermath,
     arena::Arena,
     evidence::{self, Evidence},
     hits,
@@ -63,6 +64,7 @@ impl Report {
         lag: i64,
         cpu_seconds: &BTreeMap<String, f64>,
         arena: &Arena,
+        aftermath: Option<&Aftermath>,
     ) -> anyhow::Result<Self> {
         let accepted = book.entries();
         let (evidence, absences) = evidence::gather(&arena.logs(), 30_000)?;
@@ -79,7 +81,8 @@ impl Report {
             violations.push(format!("group orders has a lag of {lag}"));
         }
         violations.extend(not_done);
-        if evidence.panics > 0 {
+        violations.extend(aftermath.iter().flat_map(|after| after.violations.clone()));
+        if evidence.panics > 0 && aftermath.is_none() {
             violations.push(format!("{} handlers panicked", evidence.panics));
         }
         violations.extend(arena.unexpected_ends().iter().cloned());
@@ -95,6 +98,7 @@ impl Report {
             "longest_silence_s": round(judge::longest_silence(&accepted, receipts)),
             "effects_per_s": round(effects_per_second(receipts)),
             "faults": faults(struck, &accepted, receipts),
+            "poison": aftermath.map(Aftermath::to_json),
             "evidence": evidence,
             "cpu_seconds": rounded(cpu_seconds, 1.0),
             "cpu_ms_per_effect": rounded(cpu_seconds, 1_000.0 / applied.max(1) as f64),

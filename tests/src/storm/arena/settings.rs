@@ -23,6 +23,37 @@ pub struct ArenaSettings {
     pub protocol: Protocol,
     /// How long a supplier takes, ms.
     pub latency_ms: (u64, u64),
+    /// Whether orders may be poison: the workers have poison around their handler then, and hold keys.
+    pub poison: bool,
+}
+
+/// A run that is poison ends here: past a supplier's time-out, which is the longest that a sound one waits.
+const POISON_RUN_DEADLINE_MS: u64 = 10_000;
+
+/// Attempts of an order that is poison.
+const POISON_ATTEMPTS_MAX: u32 = 4;
+
+/// What one instance of the order workers is told beside the file.
+pub(super) fn of_worker(name: &str, folder: &Path, poison: bool) -> Vec<(&'static str, String)> {
+    let state = folder.join("state").join(name);
+    let mut told = vec![
+        ("ARGOSY__PROBES__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ARGOSY__WORKER__STATE_DIR", state.display().to_string()),
+    ];
+    if poison {
+        told.extend([
+            ("ARGOSY__WORKER__HOLD_AFTER_DEAD", "true".to_owned()),
+            (
+                "ARGOSY__WORKER__RUN_DEADLINE_MS",
+                POISON_RUN_DEADLINE_MS.to_string(),
+            ),
+            (
+                "ARGOSY__WORKER__ATTEMPTS_MAX",
+                POISON_ATTEMPTS_MAX.to_string(),
+            ),
+        ]);
+    }
+    told
 }
 
 /// Ports of one arena.

@@ -4,6 +4,9 @@
 //! Servers start on threads of their own, so that a broker's slow start delays no other fault.
 
 use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -13,10 +16,17 @@ use tokio::time::Instant;
 
 use super::{Arena, END_WITHIN};
 use crate::{
+    poisoned_orders::ENDS_PROCESS,
     servers::Server,
-    storm::plan::{FREEZE, Kind, Strike},
+    storm::{
+        fleet::Process,
+        plan::{FREEZE, Kind, Strike},
+    },
     suite::progress,
 };
+
+/// SIGABRT.
+const ABORTED: i32 = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Later {
@@ -136,10 +146,20 @@ impl Arena {
         let gateway = (!gateway_planned).then_some(&mut self.gateway);
         for process in workers.chain(others).chain(gateway) {
             if let Some(status) = process.ended() {
-                self.unexpected
-                    .push(format!("{} ended by itself: {status}", process.name()));
+                if is_poisoned(process, status) {
+                    self.ended_by_poison += 1;
+                } else {
+                    self.unexpected
+                        .push(format!("{} ended by itself: {status}", process.name()));
+                }
                 process.start()?;
             }
+        }
+        if let Some(status) = self.extra.ended()
+            && is_poisoned(&self.extra, status)
+        {
+            self.ended_by_poison += 1;
+            self.extra.start()?;
         }
         Ok(())
     }
@@ -169,6 +189,15 @@ impl Arena {
         }
         Ok(())
     }
+}
+
+/// Whether an order that is poison ended it: it says so before it does.
+fn is_poisoned(process: &Process, status: ExitStatus) -> bool {
+    status.signal() == Some(ABORTED)
+        && fs::read(process.log()).is_ok_and(|log| {
+            let log = String::from_utf8_lossy(&log);
+            log.lines().any(|line| line.contains(ENDS_PROCESS))
+        })
 }
 
 /// Bounces a server on a thread of its own.
