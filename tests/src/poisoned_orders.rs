@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use argosy_broker::{
     Broker,
-    kafka::{Kafka, KafkaSettings},
+    kafka::{GroupProtocol, Kafka, KafkaSettings},
 };
 use argosy_events::orders::v1::OrderApproved;
 use argosy_orders::{NAME, Route, RouteOrder, Routing};
@@ -144,7 +144,9 @@ pub async fn run(file: &Path) -> anyhow::Result<()> {
 
 fn put_together(config: &Config, tracker: &TaskTracker) -> anyhow::Result<(Worker, Parts)> {
     let bootstrap = config.broker.bootstrap.join(",");
-    let broker: Arc<dyn Broker> = Arc::new(Kafka::new(KafkaSettings::new(bootstrap))?);
+    let mut kafka = KafkaSettings::new(bootstrap);
+    kafka.group = group(&config.worker.membership);
+    let broker: Arc<dyn Broker> = Arc::new(Kafka::new(kafka)?);
     let url = config.store.url.as_ref().context("no store")?;
     let store: Arc<dyn Store> = Arc::new(Postgres::connect(
         url.expose(),
@@ -169,6 +171,21 @@ fn put_together(config: &Config, tracker: &TaskTracker) -> anyhow::Result<(Worke
         settings: settings(&config.worker),
     };
     Ok((worker, parts))
+}
+
+fn group(membership: &config::Membership) -> GroupProtocol {
+    match membership.clone() {
+        config::Membership::Classic {
+            session_timeout,
+            instance_id,
+        } => GroupProtocol::Classic {
+            session_timeout,
+            instance_id,
+        },
+        config::Membership::Consumer { remote_assignor } => {
+            GroupProtocol::Consumer { remote_assignor }
+        }
+    }
 }
 
 fn account(name: &str, supplier: &config::Supplier) -> DependencySettings {
@@ -197,7 +214,6 @@ fn client(name: &str, supplier: &config::Supplier) -> Supplier {
 
 fn settings(worker: &config::Worker) -> Settings {
     Settings {
-        session_timeout: worker.session_timeout,
         running_max: worker.running_max,
         run_deadline: worker.run_deadline,
         commit_every: worker.commit_every,

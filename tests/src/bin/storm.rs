@@ -7,7 +7,7 @@ use argosy_tests::{
     storm::{self, StormSettings},
     suite,
 };
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 /// Runs the order fleet as real processes under a seeded storm of faults, and judges it from outside.
 ///
@@ -21,7 +21,7 @@ use clap::{Parser, ValueEnum};
 /// The longest silence of a partition with work is printed, too. None of these figures is judged.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --seed 1 --minutes 5 --protocol classic --poison 1\n  cargo storm --calm --workers 1 --rate 30000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
+    after_help = "Examples:\n  cargo storm --seed 1 --minutes 5\n  cargo storm --seed 1 --minutes 5 --protocol consumer --poison 1\n  cargo storm --calm --workers 1 --rate 30000 --latency-ms 20 --latency-max-ms 20 --minutes 0.5   (speed, without faults)"
 )]
 struct Arguments {
     /// Decides load and faults.
@@ -33,9 +33,6 @@ struct Arguments {
     /// Nothing strikes, and the workers start when all is accepted: their speed is measured.
     #[arg(long)]
     calm: bool,
-    /// The group's protocol.
-    #[arg(long, default_value = "classic")]
-    protocol: Protocol,
     /// Percent of the orders that are poison: they fail validation, panic, end their process or never end. Keys are
     /// held behind their dead ones, and released in the end.
     #[arg(long, default_value_t = 0.0, value_parser = percent)]
@@ -63,13 +60,6 @@ struct Arguments {
     folder: Option<PathBuf>,
 }
 
-/// How the workers' group shares its partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Protocol {
-    /// Cooperative-sticky, by the members themselves.
-    Classic,
-}
-
 fn percent(text: &str) -> Result<f64, String> {
     let percent: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
     if (0.0..=20.0).contains(&percent) {
@@ -81,7 +71,6 @@ fn percent(text: &str) -> Result<f64, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Protocol::Classic = arguments.protocol;
     suite::conclude("storm", async {
         storm::run(StormSettings {
             seed: arguments.seed,
