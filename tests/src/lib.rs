@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod grounds;
 pub mod holding;
 mod letters;
+pub mod limits;
 pub mod poison;
 pub mod poisoned_orders;
 pub mod protocol;

@@ -3,6 +3,7 @@
 
 mod judge;
 mod load;
+pub(crate) mod once;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

@@ -1,6 +1,7 @@
 //! What a suite does to the grounds while they serve.
 //!
-//! Invariant: what was taken down is up again when a call returns; the sandbox, whose word is judged, is never struck.
+//! Invariant: what was taken down is up again when a call returns, but for what is only killed by name; the sandbox, whose
+//! word is judged, is never struck.
 
 use std::{
     sync::PoisonError,
@@ -26,6 +27,52 @@ impl Grounds {
     /// If it does not come back.
     pub fn bounce_store(&self, down: Duration) -> anyhow::Result<()> {
         self.postgres.bounce(true, down)
+    }
+
+    /// kill -9 of PostgreSQL; nobody starts it again before [`start_store`](Self::start_store).
+    ///
+    /// # Errors
+    ///
+    /// If the script fails.
+    pub fn kill_store(&self) -> anyhow::Result<()> {
+        self.postgres.kill()
+    }
+
+    /// Starts PostgreSQL again. Blocks until it serves.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come back.
+    pub fn start_store(&self) -> anyhow::Result<()> {
+        self.postgres.restart()
+    }
+
+    /// kill -9 of Kafka, whatever is left of it, and a start. Blocks until it serves.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come back.
+    pub fn restart_broker(&self) -> anyhow::Result<()> {
+        self.kafka.bounce(true, Duration::ZERO)
+    }
+
+    /// kill -9 of both servers, for good.
+    ///
+    /// # Errors
+    ///
+    /// If a script fails.
+    pub fn kill_servers(&self) -> anyhow::Result<()> {
+        self.kafka.kill().and(self.postgres.kill())
+    }
+
+    /// The gateway's address.
+    pub fn gateway_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.addresses.gateway)
+    }
+
+    /// A port that nothing of the grounds uses.
+    pub fn free_port(&self, number: u16) -> u16 {
+        self.addresses.sandbox + 1 + number
     }
 
     /// Gateway and chronicle are killed, Kafka stopped and PostgreSQL killed; then all are started again. Blocks until

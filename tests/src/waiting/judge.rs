@@ -1,12 +1,10 @@
 //! The verdict, from what was seen outside.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::ops::Range;
 
 use super::{
-    load::{Entries, Kind, place},
+    load::{Entries, Kind},
+    once::once_in_order,
     watch::{Left, Seen},
 };
 use crate::storm::receipts::Receipt;
@@ -65,7 +63,12 @@ pub(super) fn judge(case: &Case<'_>) -> Findings {
     healthy(case, &mut found);
     limits(case, &mut found);
     reruns(case, &mut found);
-    effects(case, &mut found);
+    let asked = case.book.last.iter();
+    let asked = asked.filter(|(key, _)| Kind::of(key) != Some(Kind::Calm));
+    let asked = asked.map(|(key, &last)| (&**key, last)).collect();
+    found
+        .violations
+        .extend(once_in_order(&asked, case.receipts));
     let Left {
         parked,
         dead_letters,
@@ -170,40 +173,6 @@ fn reruns(case: &Case<'_>, found: &mut Findings) {
                 done.process
             ));
         }
-    }
-}
-
-/// Every effect once, and those of a key in order.
-fn effects(case: &Case<'_>, found: &mut Findings) {
-    let mut applied: Vec<(&str, u64, u64)> = Vec::new();
-    for receipt in case.receipts {
-        let event = receipt.our_reference.as_deref().and_then(place);
-        match (event, &*receipt.effect) {
-            (Some((key, number)), "applied") => applied.push((key, number, receipt.received_at)),
-            (Some(_), _) => {}
-            (None, _) => found.violation(format!("a receipt of no event: {receipt:?}")),
-        }
-    }
-    applied.sort_by_key(|&(_, _, at)| at);
-    let mut by_key: HashMap<&str, Vec<u64>> = HashMap::new();
-    for (key, number, _) in applied {
-        by_key.entry(key).or_default().push(number);
-    }
-    // In a repeatable order.
-    let last: BTreeMap<_, _> = case.book.last.iter().collect();
-    for (key, &last) in last {
-        if Kind::of(key) == Some(Kind::Calm) {
-            continue;
-        }
-        let numbers = by_key.remove(&**key).unwrap_or_default();
-        if !numbers.iter().copied().eq(1..=last) {
-            found.violation(format!(
-                "key {key} has events 1 to {last}; applied, in order: {numbers:?}"
-            ));
-        }
-    }
-    for key in by_key.keys() {
-        found.violation(format!("nobody asked for an effect of key {key}"));
     }
 }
 

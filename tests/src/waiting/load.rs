@@ -61,12 +61,6 @@ impl Kind {
     }
 }
 
-/// An event's key and number.
-pub(super) fn place(event: &str) -> Option<(&str, u64)> {
-    let (key, number) = event.split_once('.')?;
-    Some((key, number.parse().ok()?))
-}
-
 /// What was published.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
