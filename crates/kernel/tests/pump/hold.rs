@@ -249,3 +249,95 @@ fn a_step_for_another_assignment_or_without_a_store_changes_nothing() {
     };
     assert!(world.on(asked).is_empty());
 }
+
+fn only_told(world: &mut World, steps: &[PlanStep]) -> Vec<Act> {
+    world.on(Input::PlanSteps {
+        partition: P0,
+        assignment: world.assignment(),
+        steps: steps.to_vec(),
+    })
+}
+
+#[test]
+fn a_replay_goes_ahead_of_rows_that_are_being_read() {
+    let (mut world, mut rows) = held();
+    rows.hear(&only_told(&mut world, &[step(1, 0, PlanStepKind::Release)]));
+    let release = rows.asked.remove(0);
+    rows.write(&release);
+    rows.hear(&world.on(Input::Parked {
+        partition: P0,
+        assignment: release.assignment,
+        park: release.park,
+        result: Ok(()),
+    }));
+    let load = rows.loads.remove(0);
+    let read = rows.load(&load.key, load.records_max, load.through);
+    assert_eq!(read.len(), 2);
+    rows.hear(&only_told(&mut world, &[step(2, 0, REPLAY)]));
+    let actions = world.on(Input::ParkedLoaded {
+        partition: P0,
+        assignment: load.assignment,
+        load: load.load,
+        key: load.key,
+        result: Ok(read),
+    });
+    assert!(runs(&actions).is_empty(), "{actions:?}");
+    rows.hear(&actions);
+    let actions = rows.serve(&mut world);
+    assert_eq!(runs(&actions), [[0, 1, 2]]);
+}
+
+#[test]
+fn nothing_of_a_key_is_read_while_its_replay_is_on_its_way_in() {
+    let mut world = World::owning(
+        PumpConfig {
+            hold_after_dead: false,
+            ..holding()
+        },
+        &[P0],
+    );
+    let mut rows = Rows::default();
+    world.deliver("a", [0]);
+    die(&mut world, &mut rows, 0);
+    world.deliver("a", [1]);
+    rows.hear(&world.finish(1, deferred("acme", Duration::from_secs(40))));
+    rows.serve(&mut world);
+    assert_eq!(rows.unsettled(), [1]);
+    rows.hear(&only_told(&mut world, &[step(1, 0, REPLAY)]));
+    assert_eq!(rows.asked.len(), 1);
+    rows.hear(&world.pass(HOUR));
+    assert!(rows.loads.is_empty(), "{:?}", rows.loads);
+    let actions = rows.serve(&mut world);
+    assert_eq!(runs(&actions), [[0, 1]]);
+}
+
+#[test]
+fn a_replay_waits_until_its_records_last_death_is_buried() {
+    let (mut world, mut rows) = held();
+    ask(&mut world, &mut rows, &[step(1, 0, REPLAY)]);
+    rows.hear(&world.finish(0, DEAD));
+    rows.hear(&world.dead_lettered(0, Ok(())));
+    rows.serve(&mut world);
+    rows.hear(&only_told(&mut world, &[step(2, 0, REPLAY)]));
+    assert!(rows.asked.is_empty(), "{:?}", rows.asked);
+    rows.hear(&world.acknowledge());
+    let buries = rows.asked.first().expect("its step is acknowledged");
+    assert_eq!((buries.settled.len(), buries.replays.len()), (1, 0));
+    let actions = rows.serve(&mut world);
+    assert_eq!(runs(&actions), [[0]]);
+}
+
+#[test]
+fn a_release_that_comes_late_does_not_end_the_hold_of_another_record() {
+    let (mut world, mut rows) = held();
+    ask(&mut world, &mut rows, &[step(1, 0, REPLAY)]);
+    rows.hear(&world.finish(0, DONE));
+    rows.serve(&mut world);
+    acknowledge(&mut world, &mut rows);
+    die(&mut world, &mut rows, 1);
+    assert_eq!(rows.holds.get(&key("a")), Some(&1));
+    rows.hear(&only_told(&mut world, &[step(2, 0, PlanStepKind::Release)]));
+    assert_eq!(rows.asked.first().map(|write| write.ended.len()), Some(1));
+    assert!(runs(&rows.serve(&mut world)).is_empty());
+    assert_eq!(rows.holds.get(&key("a")), Some(&1));
+}

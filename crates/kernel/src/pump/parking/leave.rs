@@ -156,8 +156,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         let Some(stay) = assigned.stays.get_mut(index) else {
             return;
         };
-        if stay.burying > 0 {
-            // The store would hand out again what has just settled.
+        if stay.burying > 0 || stay.returning > 0 {
+            // The store would hand out again what has just settled, or what comes after a replay without that.
             stay.place = Place::Idle;
             return;
         }

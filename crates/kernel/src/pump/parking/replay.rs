@@ -4,7 +4,7 @@
 //! later, one at a time with it, and under this owner's epoch, like every row. It comes when nothing of the key is busy
 //! in memory: what is unsettled then goes to the store behind it, oldest first, and none of it can be overtaken.
 
-use super::{PlanStep, PlanStepKind, Replay, stays::Place};
+use super::{PlanStep, PlanStepKind, Replay, Stay, stays::Place};
 use crate::{
     ids::{Assignment, Partition},
     pump::{
@@ -49,7 +49,10 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             match step.kind {
                 PlanStepKind::Release => {
                     assigned.outbox.end_step(step.number);
-                    assigned.outbox.release(key);
+                    // Who asked meant the hold behind this record; a later one is for others to end.
+                    if assigned.stays.held(&key) == Some(step.offset) {
+                        assigned.outbox.release(key);
+                    }
                     self.parking_dirty.insert(partition);
                 }
                 // It runs, or will: its letter was written, and its settlement was not committed.
@@ -91,13 +94,25 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             assigned.outbox.wanted.push(wanted);
             return;
         }
-        let stay = match assigned.stays.find(key) {
+        let known = assigned.stays.find(key);
+        let is_burying = |found: &Stay| found.burying > 0;
+        if known
+            .and_then(|stay| assigned.stays.get(stay))
+            .is_some_and(is_burying)
+        {
+            // It may be this record whose death is not told yet: burying it later would take the row away again.
+            assigned.outbox.wanted.push(wanted);
+            return;
+        }
+        let stay = match known {
             Some(stay) => stay,
             None => assigned.stays.begin(key.clone(), Place::Idle),
         };
         if let Some(found) = assigned.stays.get_mut(stay) {
             found.entering += 1;
-            if lane.is_some() {
+            found.returning += 1;
+            // What is being read may lack the record.
+            if lane.is_some() || matches!(found.place, Place::Loads(..)) {
                 found.place = Place::Idle;
             }
         }

@@ -33,6 +33,8 @@ pub(in crate::pump) struct Stay {
     pub(in crate::pump) bytes: usize,
     /// Records that are not in the store yet.
     pub(in crate::pump) entering: usize,
+    /// Replayed records on their way into the store, ahead of rows that are there: until then nothing is loaded.
+    pub(in crate::pump) returning: usize,
     /// Settled rows that are not tombstones yet.
     pub(in crate::pump) burying: usize,
     pub(in crate::pump) place: Place,
@@ -81,6 +83,7 @@ impl Stays {
             stored: 0,
             bytes: 0,
             entering: 0,
+            returning: 0,
             burying: 0,
             place,
             held: None,

@@ -147,6 +147,9 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         for (stay, Wanted { replay, bytes }) in replays {
             assigned.stays.add_row(stay, replay.offset, bytes);
+            if let Some(found) = assigned.stays.get_mut(stay) {
+                found.returning = found.returning.saturating_sub(1);
+            }
             assigned.outbox.tombstones.remove(&replay.offset);
             changed.push(stay);
             if assigned.ledger.store_takes(replay.offset) {
