@@ -137,11 +137,15 @@ operator_token = "{OPERATOR_TOKEN}"
 [gateway.shopify]
 secret = "trial"
 
+[worker]
+state_dir = {:?}
+
 [sandbox]
 listen = "127.0.0.1:{}"
 receipts = "{}"
 "#,
         at.gateway,
+        folder.join("state").display().to_string(),
         at.sandbox,
         receipts.display(),
     );
