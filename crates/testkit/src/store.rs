@@ -13,7 +13,7 @@ mod timelines;
 
 use std::time::Duration;
 
-use argosy_kernel::Epoch;
+use argosy_kernel::{Epoch, LaneKey};
 use argosy_store::{
     AuditRow, Claim, ClaimAnswer, DueStep, EffectId, EffectRow, EventKey, EventStatus, FoundParked,
     LeftRunning, Letter, LetterId, LetterQuestion, LetterRow, LoadedRow, OutcomeRow, OwnerKey,
@@ -264,6 +264,17 @@ impl ModelStore {
     /// The newest epoch of a partition, flushed or not.
     pub fn epoch(&self, owner: &OwnerKey) -> Option<Epoch> {
         self.tables.epoch(owner)
+    }
+
+    /// The plan steps that are open, flushed or not.
+    pub fn open_steps(&self) -> impl Iterator<Item = (i64, &LetterId, PlanStepKind)> {
+        let open = self.tables.open_steps();
+        open.map(|(number, step)| (number, &step.id, step.kind))
+    }
+
+    /// The held lanes of a partition and their dead records, flushed or not.
+    pub fn holds(&self, owner: &OwnerKey) -> impl Iterator<Item = (&LaneKey, i64)> {
+        self.tables.holds(owner)
     }
 
     /// How an effect stands at `now`, flushed or not.

@@ -121,6 +121,16 @@ coverage! {
     condemned_by_crashes,
     /// Suspects that were forgotten.
     suspects_forgotten,
+    /// Keys were held behind a dead record.
+    keys_held,
+    /// Holds that ended.
+    holds_released,
+    /// Dead letters became rows again.
+    letters_replayed,
+    /// Replayed records died again.
+    replays_dead_again,
+    /// Replayed records that are done or skipped, as the store has heard.
+    revived,
     /// Runs begun.
     runs,
     /// Records settled as done.
@@ -135,7 +145,7 @@ coverage! {
 
 impl Coverage {
     /// What a thousand seeds must have met, or they were not worth running.
-    pub const REQUIRED: [&'static str; 15] = [
+    pub const REQUIRED: [&'static str; 20] = [
         "lost_assignments",
         "takeovers",
         "rejected_commits",
@@ -151,6 +161,11 @@ impl Coverage {
         "ran_alone",
         "condemned_by_crashes",
         "suspects_forgotten",
+        "keys_held",
+        "holds_released",
+        "letters_replayed",
+        "replays_dead_again",
+        "revived",
     ];
 
     /// Which required things never occurred.

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use argosy_kernel::{
-    Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Input, Offset,
-    ParkNumber, ParkedLoad, Partition, Settle, StepNumber, WriteFault,
+    Action, Assignment, At, CommitNumber, CommitResult, Committed, Death, Epoch, Hold, Input,
+    LaneKey, Offset, ParkNumber, ParkedLoad, Partition, Replay, Settle, StepNumber, WriteFault,
 };
+use argosy_store::LetterRow;
 use argosy_testkit::{
     broker::member::{self, MemberId, Notice},
     store, vendor,
@@ -52,6 +53,10 @@ pub(crate) enum Event {
     Trouble(Trouble),
     /// The faults stop.
     Calm,
+    /// An operator looks at dead letters.
+    Operate,
+    /// A dead letter is read into the store.
+    Project(Box<LetterRow>),
     /// A process starts.
     Start,
     /// A frozen process goes on.
@@ -93,7 +98,7 @@ pub(crate) enum Outgoing {
     /// Write to the broker.
     Produce(Production),
     /// An operation of the store.
-    Store(Purpose, store::Operation),
+    Store(Purpose, Box<store::Operation>),
     /// A call to a vendor.
     Call { call: CallId, effect: EffectIndex },
     /// A look for an effect at its vendor.
@@ -148,8 +153,10 @@ pub(crate) enum Purpose {
         partition: Partition,
         assignment: Assignment,
         park: ParkNumber,
-        rows: Vec<RecordId>,
+        change: Box<ParkedChange>,
     },
+    /// What operators want of these partitions, as they are assigned to who asks.
+    Steps(Vec<(Partition, Assignment)>),
     /// A load of parked rows.
     Load(ParkedLoad),
     /// What a dead process left behind.
@@ -162,6 +169,19 @@ pub(crate) enum Purpose {
     Outcome(CallId),
 }
 
+/// A change of a partition's parked rows, as far as the judge must know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ParkedChange {
+    pub(crate) rows: Vec<RecordId>,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) released: Vec<LaneKey>,
+    pub(crate) revived: Vec<Offset>,
+    /// Replays whose steps were open when it arrived.
+    pub(crate) replays: Vec<Replay>,
+    /// Its epoch was not the newest when it arrived: it changed nothing.
+    pub(crate) is_fenced: bool,
+}
+
 /// What an instance hears.
 #[derive(Debug)]
 pub(crate) enum Incoming {
@@ -171,6 +191,8 @@ pub(crate) enum Incoming {
     Tick(argosy_kernel::Time),
     /// There may be records.
     Poll,
+    /// It is time to ask what operators want.
+    StepsDue,
     /// The coordinator's word, to this identity.
     Notice(MemberId, Notice),
     /// What the member makes of it.

@@ -6,15 +6,19 @@
 mod calls;
 mod commits;
 mod ending;
+mod holding;
 mod inspection;
 mod parking;
 mod runs;
 mod settling;
 mod truth;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use argosy_kernel::{Epoch, Input, Offset, Partition, PumpConfig};
+use argosy_kernel::{Epoch, Input, LaneKey, Offset, Partition, PumpConfig};
 use serde::Serialize;
 
 use self::{
@@ -56,6 +60,16 @@ pub enum Rule {
     EmitsBeforeSettling,
     /// A dead record's letter is acknowledged before it settles.
     LetterBeforeSettling,
+    /// A dead record's key is held before it settles, where that is the policy.
+    HoldBeforeSettling,
+    /// Nothing behind its key's hold starts.
+    HoldsHold,
+    /// A hold ends only if somebody asked for that, or its record came back to life.
+    HoldsEndAsAsked,
+    /// A replayed record runs at its own place in its key's order.
+    ReplaysKeepTheirPlace,
+    /// Only what was dead is told to be alive again.
+    OnlyTheDeadRevive,
     /// A parked row becomes a tombstone once its settlement is told, and goes once the group has passed it.
     BuriedOnceTold,
     /// A record settles as its handler decided, and once per assignment.
@@ -92,6 +106,11 @@ impl fmt::Display for Rule {
             Self::DoneMeansEffectsHappened => "a done record's effects happened, each once",
             Self::EmitsBeforeSettling => "emitted events are acknowledged before settling",
             Self::LetterBeforeSettling => "a dead letter is acknowledged before settling",
+            Self::HoldBeforeSettling => "a dead record's key is held before it settles",
+            Self::HoldsHold => "nothing behind its key's hold starts",
+            Self::HoldsEndAsAsked => "a hold ends only if that was asked for",
+            Self::ReplaysKeepTheirPlace => "a replayed record runs at its own place",
+            Self::OnlyTheDeadRevive => "only what was dead is revived",
             Self::BuriedOnceTold => "a parked row is buried once its settlement is told",
             Self::SettlesAsDecided => "a record settles as its handler decided, once",
             Self::DeathsAreDeserved => "a record is condemned only for what happened to it",
@@ -129,6 +148,12 @@ pub(crate) struct Judge {
     unclear: usize,
     /// The newest epoch of each partition, as the store has it.
     newest_epochs: BTreeMap<Partition, Epoch>,
+    /// Held keys and their dead records, as the store has them.
+    holds: BTreeMap<(Partition, LaneKey), Offset>,
+    /// Dead records whose release was asked for.
+    releases: BTreeSet<(Partition, Offset)>,
+    /// Replayed records that did not settle yet, as the store has them, and whether a run of theirs ended well.
+    replays: BTreeMap<(Partition, LaneKey), BTreeMap<Offset, bool>>,
 }
 
 /// What the plan says about a record, as far as the judge needs it at every step.
@@ -156,6 +181,9 @@ impl Judge {
             calls_until: BTreeMap::new(),
             unclear: 0,
             newest_epochs: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            releases: BTreeSet::new(),
+            replays: BTreeMap::new(),
         }
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct PlannedRecord {
     pub(crate) work: Duration,
     pub(crate) faults: Faults,
     pub(crate) ending: Ending,
+    /// Who asks for its replay has found what it died of, and mended that: its faults are over.
+    pub(crate) is_mendable: bool,
 }
 
 /// What orders a record, before its offset is known.
@@ -178,7 +180,12 @@ impl Plan {
             rebalance_timeout: Duration::from_secs(10),
             metadata_bytes_max: if draw.chance(150) { 24 } else { 4_096 },
         };
-        let (records, effects) = records::plan(&mut random.fork(2), &group.partitions);
+        let mut holding = random.fork(6);
+        pump.hold_after_dead = pump.parking.is_some() && holding.chance(500);
+        let (mut records, effects) = records::plan(&mut random.fork(2), &group.partitions);
+        for record in &mut records {
+            record.is_mendable = holding.chance(500);
+        }
         let mut deadly = random.fork(5);
         pump.suspect_wait = deadly.span(Duration::from_millis(200), Duration::from_secs(3));
         let killer = killer(&mut deadly, &records);

@@ -38,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) record: RecordId,
     pub(crate) handover: u64,
     attempts: u32,
+    /// What its record died of is mended.
+    is_mended: bool,
     epoch: Epoch,
     owner: OwnerKey,
     stage: Stage,
@@ -55,6 +57,7 @@ pub(crate) struct Beginning {
     pub(crate) record: RecordId,
     pub(crate) handover: u64,
     pub(crate) attempts: u32,
+    pub(crate) is_mended: bool,
     pub(crate) epoch: Epoch,
     pub(crate) owner: OwnerKey,
 }
@@ -139,6 +142,7 @@ impl Run {
             record: beginning.record,
             handover: beginning.handover,
             attempts: beginning.attempts,
+            is_mended: beginning.is_mended,
             epoch: beginning.epoch,
             owner: beginning.owner,
             stage: Stage::Working,
@@ -356,7 +360,7 @@ impl Run {
     }
 
     fn fails(&self, planned: &PlannedRecord) -> bool {
-        self.attempts < planned.faults.attempts
+        !self.is_mended && self.attempts < planned.faults.attempts
     }
 
     fn finish(&self, planned: &PlannedRecord) -> Command {
@@ -364,12 +368,12 @@ impl Run {
             return fail(planned.faults.kind);
         }
         Command::End(match planned.ending {
-            Ending::Refused => RunEnd::Dead {
+            Ending::Refused if !self.is_mended => RunEnd::Dead {
                 cause: Death::Refused,
                 residue: Left::Fault,
             },
             Ending::Skipped => RunEnd::Skipped("not wanted"),
-            Ending::Done => RunEnd::Done {
+            Ending::Refused | Ending::Done => RunEnd::Done {
                 emits: (planned.emits > 0).then_some(Left::Emits(planned.emits)),
             },
         })

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use argosy_kernel::{Action, Input, Offset, RunEnd, Settle, StepNumber};
+use argosy_kernel::{Action, Input, LaneKey, Offset, ParkWrite, RunEnd, Settle, StepNumber};
 
 use super::{
     Meddle, Rule, SimulateOptions,
     coverage::Coverage,
     event::{Left, PumpAction, PumpInput},
+    plan::RecordId,
     simulate, simulate_seeds,
 };
 use crate::suite::Verdict;
@@ -36,7 +37,10 @@ fn fifty_seeds_break_no_rule() {
         .collect();
     assert!(broken.is_empty(), "{broken:#?}");
     assert_eq!(report.exit_code(), 0);
-    assert!(report.coverage.ran_alone > 0 && report.coverage.condemned_by_crashes > 0);
+    let met = &report.coverage;
+    assert!(met.ran_alone > 0 && met.condemned_by_crashes > 0);
+    assert!(met.keys_held > 0 && met.holds_released > 0 && met.letters_replayed > 0);
+    assert!(met.replays_dead_again > 0 && met.revived > 0);
 }
 
 #[test]
@@ -194,4 +198,74 @@ fn a_settlement_without_its_timeline_step_is_noticed() {
     });
     let expected = BTreeSet::from(["AllSettles", "NothingIsForgotten", "OffsetsIncrease"]);
     assert!(expected.contains(format!("{rule:?}").as_str()), "{rule:?}");
+}
+
+/// Whether a broken pump makes the judge say this within the seeds.
+fn is_noticed(rule: Rule, meddle: Meddle) -> bool {
+    (0..SEEDS)
+        .filter_map(|seed| simulate(seed, false, Some(meddle)).violation)
+        .any(|violation| violation.rule == rule)
+}
+
+#[test]
+fn a_dead_record_whose_hold_is_not_written_is_noticed() {
+    let meddle: Meddle = |_, actions| {
+        for write in parks(actions) {
+            write.holds.clear();
+        }
+    };
+    assert!(is_noticed(Rule::HoldBeforeSettling, meddle));
+}
+
+#[test]
+fn rows_that_are_read_through_a_hold_are_noticed() {
+    let meddle: Meddle = |_, actions| {
+        for action in actions {
+            if let Action::LoadParked(load) = action {
+                load.through = None;
+            }
+        }
+    };
+    assert!(is_noticed(Rule::HoldsHold, meddle));
+}
+
+#[test]
+fn a_hold_that_ends_when_something_comes_behind_it_is_noticed() {
+    let meddle: Meddle = |_, actions| {
+        for write in parks(actions) {
+            let behind = write.records.iter().map(|record| record.key.clone());
+            write.released.extend(behind);
+        }
+    };
+    assert!(is_noticed(Rule::HoldsEndAsAsked, meddle));
+}
+
+#[test]
+fn a_replay_outside_its_lane_is_noticed() {
+    let meddle: Meddle = |_, actions| {
+        for write in parks(actions) {
+            for replay in &mut write.replays {
+                replay.key = LaneKey::Keyless(replay.offset);
+            }
+        }
+    };
+    assert!(is_noticed(Rule::ReplaysKeepTheirPlace, meddle));
+}
+
+#[test]
+fn a_record_that_was_never_dead_and_is_revived_is_noticed() {
+    let meddle: Meddle = |_, actions| {
+        for write in parks(actions) {
+            write.revived.clone_from(&write.settled);
+        }
+    };
+    assert!(is_noticed(Rule::OnlyTheDeadRevive, meddle));
+}
+
+/// The changes of parked rows among these.
+fn parks(actions: &mut [PumpAction]) -> impl Iterator<Item = &mut ParkWrite<RecordId>> {
+    actions.iter_mut().filter_map(|action| match action {
+        Action::Park(write) => Some(write),
+        _ => None,
+    })
 }

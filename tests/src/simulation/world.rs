@@ -3,6 +3,7 @@
 //! Whatever is pending happens at a time that the seed draws; nothing else decides what comes next.
 
 mod broker_side;
+mod operator;
 mod shell;
 mod store_side;
 mod troubles;
@@ -21,8 +22,8 @@ use argosy_testkit::{
     vendor::ModelVendor,
 };
 
-use self::troubles::Triggers;
 pub(crate) use self::vendor_side::reference;
+use self::{operator::Operator, troubles::Triggers};
 use super::{
     Meddle,
     action_log::{ActionLog, Line},
@@ -87,6 +88,7 @@ pub(crate) struct World {
     /// What dead processes left running, until the store is told.
     left: Vec<LeftRunning>,
     triggers: Triggers,
+    operator: Operator,
     judge: Judge,
     coverage: Coverage,
     log: ActionLog,
@@ -134,6 +136,7 @@ impl World {
             published: 0,
             left: Vec::new(),
             triggers: Triggers::new(&plan.troubles),
+            operator: Operator::new(plan.random.fork(12)),
             judge: Judge::new(&plan),
             coverage: Coverage::default(),
             log: ActionLog::new(traced),
@@ -177,6 +180,9 @@ impl World {
         self.agenda
             .add(Time(Duration::from_secs(10)), Event::Retention);
         self.agenda.add(Time(TROUBLED_FOR), Event::Calm);
+        if self.plan.pump.parking.is_some() {
+            self.agenda.add(Time::default(), Event::Operate);
+        }
         for trouble in self.plan.troubles.clone() {
             if let When::At(at) = trouble.when {
                 self.agenda.add(at, Event::Trouble(trouble));
@@ -190,6 +196,8 @@ impl World {
             Event::Retention => self.delete_old_records(),
             Event::Trouble(trouble) => self.strike(trouble.kind, None),
             Event::Calm => self.calm_down(),
+            Event::Operate => self.operate(),
+            Event::Project(letter) => self.project(letter),
             Event::Start => self.start_instance(),
             Event::Thaw(instance) => self.thaw(instance),
             Event::StoreReturns => self.return_store(),
@@ -212,6 +220,7 @@ impl World {
         self.weather = Weather::CALM;
         self.vendor.set_faults(Weather::CALM.vendor);
         self.triggers = Triggers::new(&[]);
+        self.operator.calm_down(self.clock.now());
         self.phase = Phase::Calm(self.now().plus(SETTLES_WITHIN));
         if self.instances.iter().all(Instance::is_gone) {
             self.agenda.add(self.now(), Event::Start);
@@ -222,7 +231,7 @@ impl World {
     fn check_limits(&mut self) {
         let now = self.now();
         match self.phase {
-            Phase::Calm(_) if self.judge.is_at_rest() => {
+            Phase::Calm(_) if self.judge.is_at_rest() && self.operator_is_at_rest() => {
                 self.judge.all_settled(&self.vendor, &self.plan);
                 self.phase = Phase::Stopping(now.plus(LEAVES_WITHIN));
                 self.stop_everybody();

@@ -13,16 +13,19 @@ use crate::simulation::{
 const NAMED_MAX: usize = 5;
 
 impl Judge {
-    /// Is every accepted record clear, and committed?
+    /// Is every accepted record clear, and committed, no key held and no replay under way?
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.unclear == 0 && self.partitions.values().all(|truth| truth.is_committed())
+        self.unclear == 0
+            && self.holds.is_empty()
+            && self.replays.is_empty()
+            && self.partitions.values().all(|truth| truth.is_committed())
     }
 
     /// Everything is clear and committed: is it also right?
     pub(crate) fn all_settled(&mut self, vendor: &ModelVendor, plan: &Plan) {
         for number in 0..self.records.len() {
             let record = RecordId(number as u32);
-            match self.records[number].clear {
+            match self.records[number].told_last {
                 None => self.rule(Rule::AllSettles, || format!("record {number} is not clear")),
                 Some(Settle::Done) => self.check_effects(record, vendor, plan, 1),
                 Some(Settle::Skipped(_)) if plan.record(record).ending == Ending::Skipped => {}
@@ -91,8 +94,10 @@ impl Judge {
             .filter(|truth| !truth.is_committed())
             .count();
         format!(
-            "{} records are not clear, {lagging} partitions not committed: {}",
+            "{} records are not clear, {lagging} partitions not committed, held {:?}, replayed {:?}: {}",
             self.unclear,
+            self.holds,
+            self.replays,
             named.join("; ")
         )
     }

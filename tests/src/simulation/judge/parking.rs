@@ -3,25 +3,8 @@
 use argosy_kernel::{Offset, Partition};
 
 use super::{Judge, Rule};
-use crate::simulation::{event::Purpose, plan::RecordId};
 
 impl Judge {
-    /// The store has these records, and whoever asked may learn of it.
-    pub(crate) fn parked(&mut self, rows: &[RecordId]) {
-        for record in rows {
-            self.records[record.index()].is_parked = true;
-        }
-    }
-
-    /// The store died: what it had made durable it has, though nobody was told.
-    pub(crate) fn may_be_parked(&mut self, purpose: &Purpose, is_durable: bool) {
-        if let Purpose::Park { rows, .. } = purpose
-            && is_durable
-        {
-            self.parked(rows);
-        }
-    }
-
     /// A pump makes tombstones of rows that settled, and forgets those that the group has passed.
     pub(crate) fn buries(
         &mut self,
@@ -34,7 +17,10 @@ impl Judge {
         };
         let untold = settled.iter().copied().find(|offset| {
             let record = truth.records.iter().find(|(at, _)| at == offset);
-            record.is_none_or(|(_, record)| self.records[record.index()].clear.is_none())
+            record.is_none_or(|(_, record)| {
+                let truth = &self.records[record.index()];
+                truth.clear.is_none() || truth.owes_step
+            })
         });
         let accepted = truth.accepted.0;
         if let Some(offset) = untold {

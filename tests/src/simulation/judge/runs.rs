@@ -112,6 +112,7 @@ impl Judge {
         self.check_alone(id, at, &lane);
         if owned {
             self.check_order(at, record, &lane);
+            self.check_held_back(id, at, &lane);
         }
         self.check_progress(id, at, record, &lane);
         let live = self.live.entry(id).or_default();
@@ -137,16 +138,24 @@ impl Judge {
 
     /// Among the owners only this instance can run the lane: everybody else let go first, or lost it.
     fn check_alone(&mut self, id: InstanceId, at: At, lane: &LaneKey) {
-        let twin = self.live.get(&id).and_then(|live| {
-            live.iter()
-                .find(|run| run.at.partition == at.partition && run.lane == *lane)
-                .map(|run| run.at)
-        });
+        let twin = self.live_of(id, at.partition, lane);
         if let Some(twin) = twin {
             self.rule(Rule::OneLiveRunPerKey, || {
                 format!("instance {} starts {at:?} while {twin:?} is live", id.0)
             });
         }
+    }
+
+    /// The live run of a lane in an instance.
+    pub(super) fn live_of(
+        &self,
+        id: InstanceId,
+        partition: Partition,
+        lane: &LaneKey,
+    ) -> Option<At> {
+        let mut live = self.live.get(&id)?.iter();
+        let found = live.find(|run| run.at.partition == partition && run.lane == *lane);
+        found.map(|run| run.at)
     }
 
     fn check_order(&mut self, at: At, record: RecordId, lane: &LaneKey) {
@@ -183,9 +192,11 @@ impl Judge {
         let Some(position) = live.iter().position(|run| run.at == at) else {
             return;
         };
-        let record = live.swap_remove(position).record;
-        self.records[record.index()].handled |=
-            matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_));
+        let LiveRun { record, lane, .. } = live.swap_remove(position);
+        if matches!(end, RunEnd::Done { emits: None } | RunEnd::Skipped(_)) {
+            self.records[record.index()].handled = true;
+            self.replay_ends_well(id, at, lane);
+        }
         let may_count = matches!(
             end,
             RunEnd::Failed { .. } | RunEnd::Dropped { in_call: false, .. }

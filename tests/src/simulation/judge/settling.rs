@@ -34,6 +34,8 @@ impl Judge {
                     let truth = &mut self.records[step.record.index()];
                     self.unclear -= usize::from(truth.clear.is_none());
                     truth.clear.get_or_insert(step.settle);
+                    truth.told_last = Some(step.settle);
+                    truth.owes_step = false;
                 }
             }
         }
@@ -87,12 +89,18 @@ impl Judge {
             Settle::Dead(cause) => self.check_dead(at, record, cause),
         }
         self.check_once(id, at);
+        self.check_hold(id, at, record, settle);
         self.records[record.index()].settled.get_or_insert(settle);
     }
 
     fn check_done(&mut self, at: At, record: RecordId, vendor: &ModelVendor, plan: &Plan) {
         let planned = plan.record(record);
-        if planned.skip.is_some() || planned.ending != Ending::Done {
+        let decided = match planned.ending {
+            Ending::Done => true,
+            Ending::Refused => self.is_mended(record),
+            Ending::Skipped => false,
+        };
+        if planned.skip.is_some() || !decided {
             self.rule(Rule::SettlesAsDecided, || {
                 format!("{at:?} is done, its handler decided otherwise")
             });

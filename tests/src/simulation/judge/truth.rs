@@ -20,6 +20,16 @@ pub(super) struct RecordTruth {
     pub(super) settled: Option<Settle>,
     /// The first settlement whose step is acknowledged: the record is clear.
     pub(super) clear: Option<Settle>,
+    /// How it settled last, according to an instance.
+    pub(super) settled_last: Option<Settle>,
+    /// The last settlement whose step is acknowledged.
+    pub(super) told_last: Option<Settle>,
+    /// It was replayed, and no step has been acknowledged since.
+    pub(super) owes_step: bool,
+    /// A letter of it lies on its topic, whether or not anybody was told.
+    pub(super) has_letter: bool,
+    /// What it died of is over.
+    pub(super) is_mended: bool,
     /// The store has it, or had it.
     pub(super) is_parked: bool,
     /// Its events are acknowledged.

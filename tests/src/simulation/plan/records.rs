@@ -73,6 +73,7 @@ fn plan_record(
             1 => Ending::Skipped,
             _ => Ending::Done,
         },
+        is_mendable: false,
     }
 }
 

@@ -279,16 +279,18 @@ impl World {
             return;
         }
         let lost = self.network.chance(self.weather.produce_lost);
-        let appended = !(lost && self.network.chance(500))
-            && self
-                .broker
-                .produce(
-                    OUTPUT,
-                    ProducerId(u64::from(from.0)),
-                    production.sequence,
-                    Value::Output,
-                )
-                .is_some();
+        let is_lost_before = lost && self.network.chance(500);
+        let producer = ProducerId(u64::from(from.0));
+        let offset = if is_lost_before {
+            None
+        } else {
+            self.broker
+                .produce(OUTPUT, producer, production.sequence, Value::Output)
+        };
+        if let (Some(offset), Write::Letter { at, record, cause }) = (offset, &production.write) {
+            self.letter_lies(*at, *record, *cause, offset);
+        }
+        let appended = offset.is_some();
         if appended && !lost {
             self.judge.acknowledged(&production.write);
             self.answer_write(from, production.write, Ok(()));

@@ -4,16 +4,18 @@ mod actions;
 mod hearing;
 mod intake;
 mod parking;
+mod plan_steps;
 mod runs;
 mod suspects;
 
 use std::time::Duration;
 
 use argosy_kernel::Time;
+use argosy_testkit::store::Operation;
 
 use super::{World, broker_side::AskedCommit};
 use crate::simulation::{
-    event::{Event, InstanceId, Outgoing},
+    event::{Event, InstanceId, Outgoing, Purpose},
     instance::Connection,
 };
 
@@ -28,6 +30,11 @@ impl World {
             _ => self.now().plus(later),
         };
         self.agenda.add(at, Event::Arrives(from, outgoing));
+    }
+
+    /// Sends an operation to the store.
+    pub(super) fn ask_store(&mut self, from: InstanceId, purpose: Purpose, operation: Operation) {
+        self.send(from, Outgoing::Store(purpose, Box::new(operation)));
     }
 
     /// A message arrives where it was sent to, whether or not its sender still lives.
@@ -55,7 +62,7 @@ impl World {
                 epoch,
             } => self.reach_committed(from, partition, assignment, epoch),
             Outgoing::Produce(production) => self.reach_production(from, production),
-            Outgoing::Store(purpose, operation) => self.reach_store(from, purpose, operation),
+            Outgoing::Store(purpose, operation) => self.reach_store(from, purpose, *operation),
             Outgoing::Call { call, effect } => self.reach_vendor(from, call, effect),
             Outgoing::LookUp { run, effect } => self.reach_lookup(from, run, effect),
         }

@@ -17,6 +17,7 @@ impl World {
         }
         let now = self.now().0;
         let expired = self.find_expired(&operation);
+        let purpose = self.foresee(purpose, &operation);
         let ticket = self.store.model.apply(now, operation);
         self.store.waiting.insert(ticket, (from, purpose));
         if let Some(expired) = expired {
@@ -54,8 +55,8 @@ impl World {
                     self.judge.owner_taken(*partition, *epoch);
                 }
             }
-            if let (Purpose::Park { rows, .. }, Ok(answer)) = (&purpose, &answer) {
-                self.count_parked(&rows.clone(), answer);
+            if answer.is_ok() {
+                self.stored(from, &purpose);
             }
             let answer = answer.ok().filter(|_| !lost);
             self.answer_from_store(from, purpose, answer);
@@ -79,8 +80,16 @@ impl World {
             .enumerate()
         {
             if let Some((from, purpose)) = self.store.waiting.remove(&ticket) {
-                self.judge.may_be_parked(&purpose, place < survivors);
+                if place < survivors {
+                    self.stored(from, &purpose);
+                }
                 self.answer_from_store(from, purpose, None);
+            }
+        }
+        // An ownership may have been taken though nobody was told.
+        for (partition, owner) in &self.owner_keys {
+            if let Some(epoch) = self.store.model.epoch(owner) {
+                self.judge.owner_taken(*partition, epoch);
             }
         }
         self.agenda.add(self.now().plus(away), Event::StoreReturns);
@@ -92,6 +101,12 @@ impl World {
     }
 
     fn answer_from_store(&mut self, to: InstanceId, purpose: Purpose, answer: Option<Answer>) {
+        if matches!(purpose, Purpose::Steps(_)) && self.network.chance(self.weather.delivered_twice)
+        {
+            let again = self.now().plus(self.latency());
+            let incoming = Incoming::StoreAnswered(purpose.clone(), answer.clone());
+            self.agenda.add(again, Event::Hears(to, incoming));
+        }
         let at = self.now().plus(self.latency());
         let incoming = Incoming::StoreAnswered(purpose, answer);
         self.agenda.add(at, Event::Hears(to, incoming));

@@ -118,6 +118,10 @@ impl World {
         self.note_of(id, "starts", -1);
         self.agenda
             .add(self.now(), Event::Hears(id, Incoming::Begin));
+        if self.plan.pump.parking.is_some() {
+            self.agenda
+                .add(self.now(), Event::Hears(id, Incoming::StepsDue));
+        }
     }
 
     /// The process is killed: all that it held in memory is gone, what it sent is on its way.

@@ -35,7 +35,7 @@ impl World {
                     owners: vec![self.owner_keys[&partition].clone()],
                 };
                 let purpose = Purpose::Owner(partition, assignment);
-                self.send(id, Outgoing::Store(purpose, operation));
+                self.ask_store(id, purpose, operation);
             }
             Action::Run(dispatch) => self.begin_handover(id, dispatch),
             Action::Abort { at, why } => self.abort(id, at, why),
@@ -106,6 +106,9 @@ impl World {
         (record, settle, number): (RecordId, Settle, StepNumber),
     ) {
         self.count_settled(settle);
+        let is_dead = matches!(settle, Settle::Dead(_));
+        self.coverage.replays_dead_again +=
+            u64::from(is_dead && self.judge.is_replayed(at, record));
         self.judge
             .settles(id, at, record, settle, &self.vendor, &self.plan);
         self.instance(id).timeline.queued.push(Step {

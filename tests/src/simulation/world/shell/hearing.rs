@@ -36,6 +36,7 @@ impl World {
                 }
             }
             Incoming::Poll => self.poll(id),
+            Incoming::StepsDue => self.ask_for_steps(id),
             Incoming::Notice(member, notice) => self.hear_notice(id, member, notice),
             Incoming::Member(event) => self.hear_member(id, event),
             Incoming::CommittedRead {
@@ -54,7 +55,7 @@ impl World {
                             committed,
                         };
                         let owner = self.owner_keys[&partition].clone();
-                        self.send(id, Outgoing::Store(purpose, Operation::Parked(owner)));
+                        self.ask_store(id, purpose, Operation::Parked(owner));
                     }
                     None => self.turn(
                         id,
@@ -195,6 +196,7 @@ impl World {
                 park,
                 ..
             } => self.hear_parked(id, (partition, assignment, park), answer.as_ref()),
+            Purpose::Steps(asked) => self.hear_steps(id, asked, answer),
             Purpose::Load(load) => self.hear_loaded(id, load, answer),
             Purpose::Left(instance) => self.hear_told(id, instance, answer.as_ref()),
             Purpose::Forget => {}

@@ -4,12 +4,12 @@ use argosy_kernel::{
     Assignment, Committed, Epoch, Input, Offset, ParkFault, ParkNumber, ParkWrite, ParkedLoad,
     ParkedRecord, Partition, Waiting,
 };
-use argosy_store::{LoadedRow, ParkAnswer, ParkChange, ParkLoad, ParkedRow};
+use argosy_store::{LoadedRow, ParkChange, ParkLoad, ParkedRow, PlanStepKind};
 use argosy_testkit::store::{Answer, Operation};
 use bytes::Bytes;
 
 use crate::simulation::{
-    event::{InstanceId, Outgoing, Purpose},
+    event::{InstanceId, ParkedChange, Purpose},
     plan::RecordId,
     world::World,
 };
@@ -23,7 +23,14 @@ impl World {
             partition: write.partition,
             assignment: write.assignment,
             park: write.park,
-            rows: write.records.iter().map(|record| record.body).collect(),
+            change: Box::new(ParkedChange {
+                rows: write.records.iter().map(|record| record.body).collect(),
+                holds: write.holds.clone(),
+                released: write.released.clone(),
+                revived: write.revived.clone(),
+                replays: write.replays.clone(),
+                is_fenced: false,
+            }),
         };
         let change = ParkChange::of(owner, write, |record| ParkedRow {
             lane: record.key,
@@ -33,7 +40,7 @@ impl World {
             value: Some(Bytes::copy_from_slice(&record.body.0.to_be_bytes())),
             headers: Vec::new(),
         });
-        self.send(id, Outgoing::Store(purpose, Operation::Park(vec![change])));
+        self.ask_store(id, purpose, Operation::Park(vec![change]));
     }
 
     pub(super) fn load_parked(&mut self, id: InstanceId, load: ParkedLoad) {
@@ -43,26 +50,46 @@ impl World {
             rows_max: load.records_max,
             through: load.through.map(|offset| offset.0),
         }]);
-        self.send(id, Outgoing::Store(Purpose::Load(load), operation));
+        self.ask_store(id, Purpose::Load(load), operation);
     }
 
-    /// The store has applied a change of parked rows durably.
-    pub(in crate::simulation::world) fn count_parked(
-        &mut self,
-        rows: &[RecordId],
-        answer: &Answer,
-    ) {
-        if let Answer::Park(answers) = answer {
-            for answer in answers {
-                match answer {
-                    ParkAnswer::Done => {
-                        self.coverage.records_parked += rows.len() as u64;
-                        self.judge.parked(rows);
-                    }
-                    ParkAnswer::Fenced => self.coverage.parks_refused_by_epoch += 1,
-                }
-            }
+    /// What a change of parked rows will do, known when it arrives.
+    pub(in crate::simulation::world) fn foresee(
+        &self,
+        mut purpose: Purpose,
+        operation: &Operation,
+    ) -> Purpose {
+        if let (Purpose::Park { change, .. }, Operation::Park(asked)) = (&mut purpose, operation) {
+            let model = &self.store.model;
+            change.is_fenced = asked
+                .iter()
+                .any(|asked| model.epoch(&asked.owner) != Some(asked.epoch));
+            change.replays.retain(|replay| {
+                let number = replay.number.0;
+                let mut open = model.open_steps();
+                open.any(|(open, _, kind)| open == number && kind == PlanStepKind::Replay)
+            });
         }
+        purpose
+    }
+
+    /// The store has what it was asked for durably.
+    pub(in crate::simulation::world) fn stored(&mut self, by: InstanceId, purpose: &Purpose) {
+        let Purpose::Park {
+            partition, change, ..
+        } = purpose
+        else {
+            return;
+        };
+        if change.is_fenced {
+            self.coverage.parks_refused_by_epoch += 1;
+            return;
+        }
+        self.coverage.records_parked += change.rows.len() as u64;
+        self.coverage.keys_held += change.holds.len() as u64;
+        self.coverage.letters_replayed += change.replays.len() as u64;
+        self.coverage.revived += change.revived.len() as u64;
+        self.coverage.holds_released += self.judge.stored(by, *partition, change);
     }
 
     pub(super) fn hear_parked(

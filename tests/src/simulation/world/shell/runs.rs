@@ -55,6 +55,7 @@ impl World {
             record: next.body,
             handover: number,
             attempts: next.attempts,
+            is_mended: self.judge.is_mended(next.body),
             epoch,
             owner: self.owner_keys[&next.at.partition].clone(),
         };
@@ -66,7 +67,7 @@ impl World {
         self.judge.begins(id, next.at, next.body, (owned, alone));
         let run_id = run.id;
         self.instance(id).runs.insert(run_id, run);
-        if self.plan.killer == Some(next.body) {
+        if self.plan.killer == Some(next.body) && !self.judge.is_mended(next.body) {
             self.die_of_it(id);
             return;
         }
@@ -98,7 +99,7 @@ impl World {
                     .add(at, Event::Hears(id, Incoming::RunWoken(run)));
             }
             Command::Store(operation) => {
-                self.send(id, Outgoing::Store(Purpose::Run(run), operation));
+                self.ask_store(id, Purpose::Run(run), operation);
             }
             Command::Call { effect, number } => {
                 let instance = self.instance(id);
@@ -220,7 +221,7 @@ impl World {
         };
         known.stage = CallStage::Recording { happened };
         let operation = outcome(&self.plan, known.effect, known.number, recorded);
-        self.send(id, Outgoing::Store(Purpose::Outcome(call), operation));
+        self.ask_store(id, Purpose::Outcome(call), operation);
     }
 
     pub(super) fn hear_timeout(&mut self, id: InstanceId, call: CallId) {

@@ -24,7 +24,7 @@ impl World {
     pub(super) fn begin(&mut self, id: InstanceId) {
         if let Some(left) = self.left.first().cloned() {
             let purpose = Purpose::Left(left.instance);
-            self.send(id, Outgoing::Store(purpose, Operation::Suspect(left)));
+            self.ask_store(id, purpose, Operation::Suspect(left));
             return;
         }
         let member = self.instance(id).member.id();
@@ -82,7 +82,7 @@ impl World {
             owner: self.owner_keys[&partition].clone(),
             offsets: offsets.iter().map(|offset| offset.0).collect(),
         };
-        self.send(id, Outgoing::Store(Purpose::Forget, operation));
+        self.ask_store(id, Purpose::Forget, operation);
     }
 }
 
