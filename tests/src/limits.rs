@@ -77,6 +77,15 @@ impl Verdict for LimitsReport {
     }
 }
 
+/// Why something is not so, without the way by which it was found out.
+fn why<T>(found: &anyhow::Result<T>) -> String {
+    found
+        .as_ref()
+        .err()
+        .map(|error| format!("{error:#}"))
+        .unwrap_or_default()
+}
+
 /// Runs and judges.
 ///
 /// # Errors

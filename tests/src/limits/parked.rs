@@ -7,7 +7,7 @@ use argosy_events::orders::v1::OrderApproved;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::LimitsReport;
+use super::{LimitsReport, why};
 use crate::{
     grounds::{Grounds, Projected, WorkerSettings, until},
     storm::{
@@ -74,7 +74,10 @@ async fn run_on(grounds: &Grounds, report: &mut LimitsReport) -> anyhow::Result<
         let held = await_held(port, 1.0, HELD_WITHIN).await;
         report.expect(
             held.is_ok(),
-            format!("{group}: the partition was not held with its cause: {held:?}"),
+            format!(
+                "{group}: the partition was not held with its cause: {}",
+                why(&held)
+            ),
         );
         let seen = Metrics::read(port).await?;
         let (keys, bytes) = (
@@ -137,7 +140,7 @@ async fn others_go_on(
     let done = done.await;
     report.expect(
         done.is_ok(),
-        format!("{group}: other partitions waited: {done:?}"),
+        format!("{group}: other partitions waited: {}", why(&done)),
     );
     Ok(())
 }
@@ -153,18 +156,18 @@ async fn heal(grounds: &Grounds, report: &mut LimitsReport) -> anyhow::Result<()
         Ok((receipts.iter().filter(applied).count() >= all).then_some(()))
     });
     let healed = healed.await;
-    report.expect(healed.is_ok(), format!("{healed:?}"));
+    report.expect(healed.is_ok(), why(&healed));
     report.note("healed", json!({ "after_s": began.elapsed().as_secs() }));
     for (number, group) in (0..).zip(GROUPS) {
         let port = grounds.free_port(number);
         let free = await_held(port, 0.0, HEALTHY_WITHIN).await;
-        report.expect(free.is_ok(), format!("{group}: still held: {free:?}"));
+        report.expect(free.is_ok(), format!("{group}: still held: {}", why(&free)));
         let empty = until("nothing is parked", HEALTHY_WITHIN, async || {
             let parked = Metrics::read(port).await?.sum("argosy_parked_keys", "");
             Ok((parked < 0.5).then_some(()))
         });
         let empty = empty.await;
-        report.expect(empty.is_ok(), format!("{group}: {empty:?}"));
+        report.expect(empty.is_ok(), format!("{group}: {}", why(&empty)));
     }
     let keys: Vec<String> = GROUPS
         .iter()

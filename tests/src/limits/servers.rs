@@ -14,6 +14,7 @@ use super::{
     disk::Disk,
     parked::Metrics,
     poster::{Poster, Tally, is_problem},
+    why,
 };
 use crate::{
     grounds::{Grounds, Projected, WorkerSettings, until},
@@ -38,6 +39,9 @@ const HEALED_WITHIN: Duration = Duration::from_secs(90);
 
 /// How long a server may take to come back by itself before it is started again.
 const BACK_WITHIN: Duration = Duration::from_secs(8);
+
+/// Events of a key that may have been at its head when the store went.
+const HEADS: u64 = 2;
 
 /// Metrics of which one rises when a worker cannot write to its broker.
 const BROKER_TROUBLES: [&str; 4] = [
@@ -165,7 +169,7 @@ impl Stage<'_> {
             seen > 0.0,
             "with the broker's disk full no metric of the worker said so",
         );
-        self.report.expect(healed.is_ok(), format!("{healed:?}"));
+        self.report.expect(healed.is_ok(), why(&healed));
         Ok(())
     }
 
@@ -221,9 +225,9 @@ impl Stage<'_> {
             format!("{name}: only {accepted} events were accepted meanwhile"),
         );
         self.report
-            .expect(waited.is_ok(), format!("{name}: {waited:?}"));
+            .expect(waited.is_ok(), format!("{name}: {}", why(&waited)));
         self.report
-            .expect(healed.is_ok(), format!("{name}: {healed:?}"));
+            .expect(healed.is_ok(), format!("{name}: {}", why(&healed)));
         Ok(())
     }
 
@@ -270,10 +274,13 @@ impl Stage<'_> {
 
     /// The timeline of an event that was accepted meanwhile says that it waited for the store.
     async fn waits_for_store(&self, struck: &Struck) -> anyhow::Result<()> {
+        // Each key's head: the event that ran when the store went, or the next ones. What comes behind them only queues.
         let during = struck.during.accepted.iter();
         let accepted: Vec<String> = during
-            .filter(|(key, last)| struck.before.accepted.get(*key) != Some(*last))
-            .map(|(key, last)| format!("{key}.{last}"))
+            .flat_map(|(key, &last)| {
+                let before = struck.before.accepted.get(key).copied().unwrap_or(1);
+                (before..=last.min(before + HEADS)).map(move |number| format!("{key}.{number}"))
+            })
             .collect();
         anyhow::ensure!(!accepted.is_empty(), "nothing was accepted meanwhile");
         until(
@@ -357,7 +364,7 @@ async fn settled(
         Ok((applied.count() as u64 >= accepted).then_some(()))
     });
     let done = done.await;
-    report.expect(done.is_ok(), format!("{done:?}"));
+    report.expect(done.is_ok(), why(&done));
     let asked: BTreeMap<&str, u64> = tally
         .accepted
         .iter()
