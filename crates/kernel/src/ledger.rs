@@ -74,6 +74,13 @@ impl Ledger {
         self.stored = offsets;
     }
 
+    /// Whether an offset lies below something that an earlier assignment had cleared: its record was delivered then.
+    pub fn was_delivered_before(&self, offset: Offset) -> bool {
+        self.restored
+            .last()
+            .is_some_and(|range| offset < range.start)
+    }
+
     /// The store has one more. True if it was pending.
     pub fn store_takes(&mut self, offset: Offset) -> bool {
         if let Err(place) = self.stored.binary_search(&offset) {

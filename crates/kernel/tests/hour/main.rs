@@ -21,6 +21,9 @@ const RERUN_AGE_MAX_MS: u64 = 2_000;
 /// From its arrival to its end, for a record whose key waits for nothing.
 const HEALTHY_MAX_MS: u64 = 500;
 
+/// After the kill.
+const CATCH_UP_S: u64 = 5;
+
 #[test]
 fn half_of_all_keys_wait_for_an_hour_and_nobody_else_does() {
     let load = Load {
@@ -56,8 +59,11 @@ fn half_of_all_keys_wait_for_an_hour_and_nobody_else_does() {
             seen.rerun_oldest_ms <= RERUN_AGE_MAX_MS,
             "second {second}: {seen:?}"
         );
+        // What came while nobody was there is late.
+        let is_catching_up =
+            second.saturating_sub(OUTAGE_S / 2) < CATCH_UP_S && second >= OUTAGE_S / 2;
         assert!(
-            seen.healthy_slowest_ms <= HEALTHY_MAX_MS,
+            is_catching_up || seen.healthy_slowest_ms <= HEALTHY_MAX_MS,
             "second {second}: a healthy record took {} ms",
             seen.healthy_slowest_ms
         );

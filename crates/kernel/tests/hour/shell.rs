@@ -20,6 +20,8 @@ const RUN_MS: u64 = 20;
 const WRITE_MS: u64 = 20;
 const COMMIT_MS: u64 = 40;
 const TIMELINE_MS: u64 = 200;
+/// Until a killed process is no member any longer.
+const SESSION_MS: u64 = 20_000;
 /// How long a breaker that is open says to wait.
 const OPEN: Duration = Duration::from_secs(5);
 
@@ -149,9 +151,13 @@ impl Shell {
         }
     }
 
-    /// The process is killed, and another one takes its partitions at once.
+    /// The process is killed, and another one takes its partitions when its membership has lapsed.
     pub(crate) fn kill(&mut self) {
         self.killed_ms = self.now_ms;
+        for _ in 0..SESSION_MS / STEP_MS {
+            self.now_ms += STEP_MS;
+            self.write_load();
+        }
         self.pump = pump(self.now_ms);
         self.answers.clear();
         // A write that was under way may have reached the store.

@@ -372,3 +372,29 @@ fn a_partition_whose_store_is_away_says_so_once_its_memory_is_full() {
     let store = Waiting::Dependency("store".into());
     assert_eq!(world.pump.intake_held(P0), Some(store));
 }
+
+#[test]
+fn a_lane_that_an_earlier_owner_left_waiting_is_parked_at_its_first_wait() {
+    let mut earlier = World::owning(parking(), &[P0]);
+    earlier.deliver("a", [0]);
+    earlier.deliver("b", [1]);
+    earlier.finish(0, deferred("acme", millis(5_000)));
+    earlier.finish(1, DONE);
+    let mut actions = earlier.acknowledge();
+    actions.extend(earlier.pass(millis(1_000)));
+    let map = actions.iter().find_map(|action| match action {
+        Action::Commit { offsets, .. } => offsets[0].2.clone(),
+        _ => None,
+    });
+    let map = map.expect("offset 1 is clear above the frontier");
+    let mut world = World::new(parking());
+    let mut rows = Rows::default();
+    world.assign(&[P0]);
+    world.own(P0, 2, Some((0, &map)));
+    world.deliver("a", [0]);
+    world.deliver("c", [2]);
+    rows.hear(&world.finish(0, deferred("acme", millis(5_000))));
+    rows.hear(&world.finish(2, deferred("acme", millis(5_000))));
+    rows.serve(&mut world);
+    assert_eq!(rows.unsettled(), [0], "the other one is new");
+}

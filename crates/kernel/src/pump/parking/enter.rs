@@ -39,10 +39,14 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             // Its rows are there already: letting go of it costs nothing.
             return assigned.may_store();
         }
-        let waited = lane
-            .head
-            .first_run
-            .map_or(Duration::ZERO, |first| now.since(first));
+        // What an earlier owner had already passed over waited there: its frontier is old, and so is this record.
+        let waited = if assigned.ledger.was_delivered_before(head.offset) {
+            parking.after
+        } else {
+            lane.head
+                .first_run
+                .map_or(Duration::ZERO, |first| now.since(first))
+        };
         waited.saturating_add(wait) >= parking.after && self.may_park(partition)
     }
 
