@@ -66,6 +66,10 @@ impl StormSettings {
 /// Past the load's end, the fleet has so long to settle everything.
 const SETTLE_WITHIN: Duration = Duration::from_secs(150);
 
+/// The same with poison: all that ran in a process which an order ended runs alone afterwards, one by one, and that
+/// order three times more.
+const POISON_SETTLES_WITHIN: Duration = Duration::from_secs(360);
+
 /// The suppliers: SKU prefix, name, repeat class.
 pub const SUPPLIERS: [(&str, &str, &str); 2] = [
     ("ACME-", "acme", "natural"),
@@ -226,7 +230,12 @@ async fn strike(
 
 /// Waits until the receipts owe nothing and the group has no lag.
 async fn settle(arena: &mut Arena, book: &Book, watched: &mut Watched) -> anyhow::Result<bool> {
-    let deadline = Instant::now() + SETTLE_WITHIN;
+    let within = if watched.released {
+        SETTLE_WITHIN
+    } else {
+        POISON_SETTLES_WITHIN
+    };
+    let deadline = Instant::now() + within;
     loop {
         watched.look()?;
         let owed = watched.owed(book);
