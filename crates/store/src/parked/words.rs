@@ -173,7 +173,7 @@ mod tests {
                 bytes: 100,
                 look: Some(look.into()),
                 head: Some(7),
-                held: None,
+                held: Some(5),
             });
             let expected = ParkedLane {
                 key: LaneKey::Whole,
@@ -181,8 +181,8 @@ mod tests {
                 bytes: 100,
                 cause: back.unwrap_or(cause),
                 due: Duration::from_secs(3),
-                head: None,
-                held: None,
+                head: Some(Offset(7)),
+                held: Some(Offset(5)),
             };
             assert_eq!(lane, expected);
         }

@@ -1,3 +1,5 @@
+//! The judge of waiting keys says no to each thing that it is there for.
+
 use super::*;
 use crate::waiting::watch::{Done, Second};
 
@@ -101,7 +103,7 @@ fn a_whole_run_holds_and_the_time_after_the_kill_is_excused() {
 #[test]
 fn healthy_keys_that_slow_down_are_seen() {
     let mut run = run();
-    for number in 20..26 {
+    for number in 22..30 {
         run.seen.done.get_mut(&format!("h1.{number}")).unwrap().at = 41 * SECOND_NS;
     }
     run.is_refused("of their rate");
