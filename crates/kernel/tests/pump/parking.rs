@@ -398,3 +398,24 @@ fn a_lane_that_an_earlier_owner_left_waiting_is_parked_at_its_first_wait() {
     rows.serve(&mut world);
     assert_eq!(rows.unsettled(), [0], "the other one is new");
 }
+
+#[test]
+fn a_record_that_is_stored_while_an_empty_load_is_out_is_not_forgotten() {
+    let (mut world, mut rows) = parked();
+    rows.hear(&world.pass(HOUR));
+    let load = rows.loads.remove(0);
+    // Somebody erased the rows; another record of the key comes before the store's answer does.
+    rows.rows.clear();
+    rows.hear(&world.deliver("a", [3]));
+    rows.serve(&mut world);
+    let actions = world.on(Input::ParkedLoaded {
+        partition: P0,
+        assignment: world.assignment(),
+        load: load.load,
+        key: load.key,
+        result: Ok(Vec::new()),
+    });
+    rows.hear(&actions);
+    assert!(runs(&world.deliver("a", [4])).is_empty(), "3 comes first");
+    assert_eq!(runs(&rows.serve(&mut world)), [[3]]);
+}

@@ -163,6 +163,7 @@ impl<R: Clone, X: Clone> Pump<R, X> {
         }
         if stay.is_loadable() {
             stay.ahead = false;
+            stay.asked = stay.stored;
             self.loads = LoadNumber(self.loads.0 + 1);
             stay.place = Place::Loads(self.loads, stay.held);
             self.actions.push(Action::LoadParked(ParkedLoad {
@@ -222,8 +223,8 @@ impl<R: Clone, X: Clone> Pump<R, X> {
             }
             Ok(records) if records.is_empty() => {
                 if through.is_none() {
-                    // Erased, or settled by hand.
-                    stay.stored = 0;
+                    // Erased, or settled by hand; but what came since then is there.
+                    stay.stored = stay.stored.saturating_sub(stay.asked);
                 }
                 self.load(partition, index);
             }

@@ -31,6 +31,8 @@ pub(in crate::pump) struct Stay {
     /// Rows that are not settled.
     pub(in crate::pump) stored: usize,
     pub(in crate::pump) bytes: usize,
+    /// Rows that were counted when they were last asked for.
+    pub(in crate::pump) asked: usize,
     /// Records that are not in the store yet.
     pub(in crate::pump) entering: usize,
     /// Replayed records on their way into the store, ahead of rows that are there: until then nothing is loaded.
@@ -82,6 +84,7 @@ impl Stays {
             key,
             stored: 0,
             bytes: 0,
+            asked: 0,
             entering: 0,
             returning: 0,
             burying: 0,

@@ -17,7 +17,7 @@ use crate::simulation::{
 impl World {
     pub(super) fn park(&mut self, id: InstanceId, write: ParkWrite<RecordId>) {
         self.judge
-            .buries(write.partition, &write.settled, write.passed);
+            .buries(write.partition, write.epoch, &write.settled, write.passed);
         let owner = self.owner_keys[&write.partition].clone();
         let purpose = Purpose::Park {
             partition: write.partition,
