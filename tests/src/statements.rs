@@ -133,6 +133,14 @@ async fn run_on(grounds: &Grounds) -> anyhow::Result<StatementsReport> {
                 counted.statements()
             ));
         }
+        // One a second and worker, and one at each end of what was measured.
+        let asked_max = (seconds + AFTERMATH.as_secs_f64()).ceil() as i64 + 2;
+        if counted.every_second() > asked_max {
+            report.violations.push(format!(
+                "plan steps were asked for {} times in {seconds:.1} s",
+                counted.every_second()
+            ));
+        }
         let phase = Phase {
             records: load.records,
             seconds,

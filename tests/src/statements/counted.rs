@@ -7,6 +7,9 @@ use tokio::sync::Mutex;
 /// Statements that only frame others.
 const FRAMES: [&str; 3] = ["begin", "commit", "rollback"];
 
+/// What a worker asks every second, whatever it handles: what operators want done with dead letters.
+const EVERY_SECOND: &str = "from plan_steps as step";
+
 /// What the operations' statements name; each operation of the store has one that nobody else has.
 const OPERATIONS: [(&str, &str); 3] = [
     ("recall", "join effects using (event_hash, worker"),
@@ -23,6 +26,8 @@ pub(super) struct Counter(Mutex<PgConnection>);
 pub(super) struct Counted {
     calls: Vec<(String, i64)>,
     frames: i64,
+    /// Questions that are asked every second.
+    every_second: i64,
 }
 
 impl Counter {
@@ -67,7 +72,9 @@ impl Counted {
             if query.contains("pg_stat_statements") {
                 continue;
             }
-            if FRAMES.iter().any(|frame| query.starts_with(frame)) {
+            if query.contains(EVERY_SECOND) {
+                counted.every_second += calls;
+            } else if FRAMES.iter().any(|frame| query.starts_with(frame)) {
                 counted.frames += calls;
             } else {
                 counted.calls.push((query, calls));
@@ -79,9 +86,14 @@ impl Counted {
         counted
     }
 
-    /// Statements, frames left out.
+    /// Statements that records cost, frames left out.
     pub(super) fn statements(&self) -> i64 {
         self.calls.iter().map(|(_, calls)| calls).sum()
+    }
+
+    /// Questions that are asked every second.
+    pub(super) fn every_second(&self) -> i64 {
+        self.every_second
     }
 
     fn calls_of(&self, mark: &str) -> i64 {
